@@ -1,0 +1,234 @@
+"""The records that travel between rooms: frozen, slotted, no behaviour beyond what follows from their fields.
+
+Times are aware and UTC. `key` is the publisher's own id or URL; `article_id` is the store's integer id and the
+FAISS id. Only `recnews.store` converts between the two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NewType
+
+import numpy as np
+from numpy.typing import NDArray
+
+ArticleId = NewType("ArticleId", int)
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+EventKind = Literal["read", "like", "share", "dislike", "impression"]
+EVENT_KINDS: tuple[EventKind, ...] = ("read", "like", "share", "dislike", "impression")
+FeedSource = Literal["interests", "fresh", "popular"]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a row was read: `line` counts from 1; for tables without lines (Parquet) it is the row number."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An article as a publisher hands it in, already cleaned; it has no `article_id` yet."""
+
+    key: str
+    title: str
+    body: str = ""
+    summary: str = ""
+    url: str = ""
+    author: str = ""
+    source: str = ""
+    category: str = ""
+    tags: tuple[str, ...] = ()
+    lang: str = ""
+    published_at: datetime | None = None
+    expires_at: datetime | None = None
+    where: Where | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EventDraft:
+    """One line of a reading log. `at` is None where the log has no times; `dwell` is seconds on the page."""
+
+    user_id: str
+    key: str
+    kind: EventKind = "read"
+    weight: float = 1.0
+    dwell: float | None = None
+    at: datetime | None = None
+    event_id: str = ""
+    where: Where | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not taken. `row` holds its columns, or `raw` its text where it could not be parsed."""
+
+    where: Where
+    reason: str
+    remedy: str
+    field: str | None = None
+    row: Mapping[str, Any] | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A stored article. `published_at` is the time of first ingest where the publisher gave none."""
+
+    article_id: ArticleId
+    key: str
+    title: str
+    body: str
+    summary: str
+    url: str
+    author: str
+    source: str
+    category: str
+    tags: tuple[str, ...]
+    lang: str
+    published_at: datetime
+    expires_at: datetime | None
+    hidden: bool
+    ingested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act of one reader. `at` is None for logs without times."""
+
+    user_id: str
+    article_id: ArticleId
+    kind: EventKind
+    weight: float
+    dwell: float | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """An article, cut: the tokens of its title, and those of everything below it. A free text is all body."""
+
+    title: list[str]
+    body: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Vectors of texts: `vectors` (n, dim) float32, C-contiguous, each row of unit length or zero; `known` (n,) bool
+    is False exactly where the row is zero because nothing in the text is known."""
+
+    vectors: Float32
+    known: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Answer to one query: `ids` (k',) int64 (never -1), `scores` (k',) float32, descending, k' <= k."""
+
+    ids: Int64
+    scores: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Interests:
+    """What a reader is interested in: `vectors` (m, dim) float32 of unit length, `importance` (m,) summing to 1."""
+
+    vectors: Float32
+    importance: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One part of a recommendation's score. The `value`s of its reasons sum to the score.
+
+    `similarity` names the read article nearest to the recommended one (`key`, `title`) and the words both share.
+    """
+
+    part: Literal["similarity", "freshness", "popularity"]
+    value: float
+    key: str = ""
+    title: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One place of a feed. `source` says how it got there; a higher score is better."""
+
+    key: str
+    title: str
+    score: float
+    source: FeedSource
+    reasons: tuple[Reason, ...]
+    url: str
+    category: str
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WordNeighbor:
+    """A word near a query; `score` is the cosine of the two word vectors."""
+
+    word: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleNeighbor:
+    """An article near a query; `score` is the inner product with its unit vector."""
+
+    key: str
+    title: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """What lies near a word, article, reader or text. `tokens` is how a text was cut; `unknown` are those of its
+    words that the live generation has no vector for."""
+
+    words: tuple[WordNeighbor, ...]
+    articles: tuple[ArticleNeighbor, ...]
+    tokens: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of each row: `read == added + changed + unchanged + duplicate + rejected`.
+
+    `duplicate` rows repeat, with the same content, an id that the same run had already read. `indexed` articles are
+    searchable now; `pending` ones wait for a generation. `quarantine` names the files that hold the rejected rows.
+    """
+
+    read: int
+    added: int
+    changed: int
+    unchanged: int
+    duplicate: int
+    rejected: int
+    indexed: int
+    pending: int
+    quarantine: tuple[str, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventsReport:
+    """What became of each event: `read == added + duplicate + rejected`. `waiting` of the added ones name an article
+    that is not stored yet; they count as soon as it is."""
+
+    read: int
+    added: int
+    duplicate: int
+    rejected: int
+    waiting: int
+    quarantine: tuple[str, ...] = ()
+    rejects: tuple[Reject, ...] = ()
