@@ -1,0 +1,31 @@
+"""Text before it is cut: one form for what readers take for the same characters."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from recnews.errors import MissingExtraError
+
+# Addresses carry no meaning a reader would share; only ASCII belongs to one, so Chinese right after it stays.
+_ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)[\x21-\x7e]+|[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,}")
+
+
+def normalize(text: str) -> str:
+    """NFKC (full-width letters and digits become plain ones), lower case, no URLs, no e-mail addresses."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    if "://" in plain or "www." in plain or "@" in plain:
+        return _ADDRESS.sub(" ", plain)
+    return plain
+
+
+def simplifier() -> Callable[[str], str]:
+    """A function from traditional to simplified characters, by OpenCC.
+
+    Raises `MissingExtraError` when OpenCC is not installed.
+    """
+    try:
+        from opencc import OpenCC
+    except ImportError as error:
+        raise MissingExtraError("opencc", "opencc", "traditional to simplified Chinese") from error
+    convert: Callable[[str], str] = OpenCC("t2s").convert
+    return convert
