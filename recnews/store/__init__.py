@@ -1,0 +1,68 @@
+"""The store: articles, events and vectors. The truth of a home; every SQL statement of recnews is in here."""
+
+import shutil
+from pathlib import Path
+
+from recnews.errors import StorageError
+from recnews.store.articles import ArticleCard, Articles, ArticleText
+from recnews.store.database import Database, to_micros
+from recnews.store.events import Events
+from recnews.store.seen import SeenKeys
+from recnews.store.vectors import START, Change, Pending, Token, Vectors
+
+__all__ = [
+    "START",
+    "ArticleCard",
+    "ArticleText",
+    "Change",
+    "Pending",
+    "SeenKeys",
+    "Store",
+    "Token",
+    "free_bytes",
+    "to_micros",
+]
+
+STORE_FILE = "recnews.sqlite"
+
+
+class Store:
+    """An open store. Safe to use from several threads and, as a file, from several processes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the store in `folder`, creating both. Raises `StorageError`, `SchemaError`."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                folder, f"cannot be created ({error.strerror})", "choose a folder you may write"
+            ) from error
+        self.path = folder / STORE_FILE
+        self._database = Database(self.path)
+        self.articles = Articles(self._database)
+        self.events = Events(self._database)
+        self.vectors = Vectors(self._database)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()
+
+    def check(self) -> list[str]:
+        """What is wrong with the file itself; empty when all is well."""
+        return self._database.check()
+
+    def backup(self, folder: Path) -> Path:
+        """A consistent copy into `folder` while others go on writing; returns the copy's path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / STORE_FILE
+        self._database.backup(target)
+        return target
+
+    def disk_bytes(self) -> int:
+        """Size on disk, write-ahead log included."""
+        return sum(file.stat().st_size for file in self.path.parent.glob(f"{STORE_FILE}*"))
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space of the disk that holds `folder`."""
+    return shutil.disk_usage(folder).free

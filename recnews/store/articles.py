@@ -1,0 +1,240 @@
+"""Articles: upserts, editorial state, and reading them back."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from recnews.errors import UnknownArticleError
+from recnews.records import Article, ArticleId, Draft
+from recnews.store.database import Database, announce, count_rows, from_micros, optional_micros, to_micros
+from recnews.store.schema import article_ids, articles
+
+Outcome = Literal["added", "changed", "unchanged"]
+_PUBLISHED = func.coalesce(articles.c.published_at, articles.c.ingested_at)
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleCard:
+    """What a list of articles shows of each: no text."""
+
+    article_id: ArticleId
+    key: str
+    title: str
+    url: str
+    category: str
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleText:
+    """What an embedder reads of an article."""
+
+    article_id: ArticleId
+    title: str
+    summary: str
+    body: str
+
+
+class Articles:
+    """The articles of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def upsert(self, drafts: Sequence[Draft], now: datetime) -> list[Outcome]:
+        """Store drafts in one transaction, the outcome of each in order. Editorial state survives a change.
+
+        `drafts` must not name a key twice.
+        """
+        with self._database.write() as connection:
+            ids = ids_for(connection, [draft.key for draft in drafts])
+            found = select(articles.c.article_id, articles.c.digest).where(articles.c.article_id.in_(ids.values()))
+            digests = {row.article_id: row.digest for row in connection.execute(found)}
+            fresh, changed = [], []
+            outcomes: list[Outcome] = []
+            for draft in drafts:
+                row = _row(draft, ids[draft.key])
+                known = digests.get(row["article_id"])
+                outcomes.append("added" if known is None else "unchanged" if known == row["digest"] else "changed")
+                if known is None:
+                    fresh.append(row | {"ingested_at": to_micros(now)})
+                elif known != row["digest"]:
+                    changed.append(row | {"target": row["article_id"]})
+            if fresh:
+                connection.execute(insert(articles), fresh)
+            if changed:
+                connection.execute(update(articles).where(articles.c.article_id == bindparam("target")), changed)
+            announce(connection, [row["article_id"] for row in fresh + changed])
+        return outcomes
+
+    def hide(self, keys: Sequence[str], hidden: bool) -> None:
+        """Take articles out of every answer, or put them back. Raises `UnknownArticleError`."""
+        self._set(keys, hidden=int(hidden))
+
+    def expire(self, keys: Sequence[str], at: datetime | None) -> None:
+        """Serve articles until `at` at most; None leaves the publisher's own date. Raises `UnknownArticleError`."""
+        self._set(keys, editor_expires_at=optional_micros(at))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove articles and their vectors. Events about them stay. Raises `UnknownArticleError`."""
+        with self._database.write() as connection:
+            ids = _stored_ids(connection, keys)
+            connection.execute(delete(articles).where(articles.c.article_id.in_(ids)))
+            announce(connection, ids)
+
+    def get(self, key: str) -> Article:
+        """The article of a key. Raises `UnknownArticleError`."""
+        with self._database.read() as connection:
+            row = connection.execute(_everything().where(article_ids.c.key == key)).one_or_none()
+        if row is None:
+            raise UnknownArticleError(key)
+        return _article(row)
+
+    def newest(self, limit: int, contains: str = "", category: str = "", hidden: bool | None = None) -> list[Article]:
+        """The latest articles, newest first; `contains` is looked for in titles and keys."""
+        query = _everything().order_by(_PUBLISHED.desc(), articles.c.article_id.desc()).limit(limit)
+        if contains:
+            query = query.where(
+                articles.c.title.contains(contains, autoescape=True)
+                | article_ids.c.key.contains(contains, autoescape=True)
+            )
+        if category:
+            query = query.where(articles.c.category == category)
+        if hidden is not None:
+            query = query.where(articles.c.hidden == int(hidden))
+        with self._database.read() as connection:
+            return [_article(row) for row in connection.execute(query)]
+
+    def cards(self, ids: Iterable[int]) -> dict[int, ArticleCard]:
+        """Cards of stored articles by id; an id without an article is left out."""
+        query = select(
+            articles.c.article_id,
+            article_ids.c.key,
+            articles.c.title,
+            articles.c.url,
+            articles.c.category,
+            _PUBLISHED.label("published_at"),
+        ).join_from(articles, article_ids)
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(articles.c.article_id.in_([int(i) for i in ids]))).all()
+        return {
+            row.article_id: ArticleCard(
+                row.article_id, row.key, row.title, row.url, row.category, from_micros(row.published_at)
+            )
+            for row in rows
+        }
+
+    def ids(self, keys: Sequence[str]) -> dict[str, ArticleId]:
+        """Ids of those keys that the store knows, from an article or from an event."""
+        with self._database.read() as connection:
+            return _known_ids(connection, keys)
+
+    def texts(self) -> Iterator[ArticleText]:
+        """All articles' texts in id order, read page by page so that no reader holds the store open for long."""
+        last = -1
+        while True:
+            with self._database.read() as connection:
+                query = select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body)
+                page = connection.execute(
+                    query.where(articles.c.article_id > last).order_by(articles.c.article_id).limit(_PAGE)
+                ).all()
+            yield from (ArticleText(*row) for row in page)
+            if len(page) < _PAGE:
+                return
+            last = page[-1].article_id
+
+    def count(self, hidden: bool | None = None) -> int:
+        """How many articles are stored."""
+        conditions = [] if hidden is None else [articles.c.hidden == int(hidden)]
+        with self._database.read() as connection:
+            return count_rows(connection, articles, *conditions)
+
+    def _set(self, keys: Sequence[str], **values: Any) -> None:
+        with self._database.write() as connection:
+            ids = _stored_ids(connection, keys)
+            connection.execute(update(articles).where(articles.c.article_id.in_(ids)).values(**values))
+            announce(connection, ids)
+
+
+def ids_for(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
+    """Ids of keys, new ones given out in the order of `keys`. The one place where an id is made."""
+    known = _known_ids(connection, keys)
+    missing = [{"key": key} for key in dict.fromkeys(keys) if key not in known]
+    if missing:
+        connection.execute(insert_or(article_ids).on_conflict_do_nothing(), missing)
+        known |= _known_ids(connection, [row["key"] for row in missing])
+    return known
+
+
+def _known_ids(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
+    query = select(article_ids.c.key, article_ids.c.id).where(article_ids.c.key.in_(keys))
+    return {row.key: ArticleId(row.id) for row in connection.execute(query)}
+
+
+def _stored_ids(connection: Connection, keys: Sequence[str]) -> list[int]:
+    known = _known_ids(connection, keys)
+    query = select(articles.c.article_id).where(articles.c.article_id.in_(known.values()))
+    stored = set(connection.execute(query).scalars())
+    for key in keys:
+        if known.get(key) not in stored:
+            raise UnknownArticleError(key)
+    return sorted(stored)
+
+
+def _everything() -> Select[Any]:
+    return select(article_ids.c.key, articles).join_from(articles, article_ids)
+
+
+def _digest(*parts: str) -> bytes:
+    return blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+
+
+def _row(draft: Draft, article_id: int) -> dict[str, Any]:
+    tags = json.dumps(draft.tags, ensure_ascii=False)
+    published, expires = optional_micros(draft.published_at), optional_micros(draft.expires_at)
+    text = _digest(draft.title, draft.summary, draft.body)
+    rest = _digest(draft.url, draft.author, draft.source, draft.category, tags, draft.lang, f"{published} {expires}")
+    return {
+        "article_id": article_id,
+        "digest": text + rest,
+        "text_digest": text,
+        "published_at": published,
+        "expires_at": expires,
+        "category": draft.category,
+        "lang": draft.lang,
+        "source": draft.source,
+        "title": draft.title,
+        "url": draft.url,
+        "author": draft.author,
+        "tags": tags,
+        "summary": draft.summary,
+        "body": draft.body,
+    }
+
+
+def _article(row: Row[Any]) -> Article:
+    ends = [moment for moment in (row.expires_at, row.editor_expires_at) if moment is not None]
+    return Article(
+        article_id=row.article_id,
+        key=row.key,
+        title=row.title,
+        body=row.body,
+        summary=row.summary,
+        url=row.url,
+        author=row.author,
+        source=row.source,
+        category=row.category,
+        tags=tuple(json.loads(row.tags)),
+        lang=row.lang,
+        published_at=from_micros(row.ingested_at if row.published_at is None else row.published_at),
+        expires_at=from_micros(min(ends)) if ends else None,
+        hidden=bool(row.hidden),
+        ingested_at=from_micros(row.ingested_at),
+    )

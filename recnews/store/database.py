@@ -1,0 +1,139 @@
+"""Connections and transactions. Writers queue for one short transaction at a time; readers never wait for them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, event, func, select, update
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from recnews.errors import StorageError
+from recnews.store import schema
+
+_BUSY_SECONDS = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# What the driver says -> what is wrong and what to do about it. The first match wins.
+_REMEDIES = (
+    ("full", "the disk is full", "free some space and run the command again; nothing stored was lost"),
+    ("readonly", "cannot be written", "give this user the right to write the folder and the file"),
+    ("unable to open", "cannot be opened", "check that the folder exists and that this user may write it"),
+    ("locked", "another process has been writing for a minute", "wait for it to end, then run the command again"),
+    ("malformed", "the file is damaged", "restore a backup with `recnews restore`"),
+    ("not a database", "the file is not a recnews store", "move it away, or restore a backup with `recnews restore`"),
+    ("disk i/o", "the disk refused a write", "check its free space and health; nothing stored was lost"),
+)
+
+
+def to_micros(moment: datetime) -> int:
+    """An aware time as microseconds since the epoch, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """The inverse of `to_micros`, in UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def optional_micros(moment: datetime | None) -> int | None:
+    """`to_micros` that lets None through."""
+    return None if moment is None else to_micros(moment)
+
+
+class Database:
+    """A SQLite file (write-ahead log, foreign keys on, STRICT tables) behind SQLAlchemy Core."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS})
+        event.listen(self._engine, "connect", _prepare)
+        event.listen(self._engine, "begin", _begin)
+        with self.read() as connection:
+            current = schema.found_version(connection)
+        if current != len(schema.STEPS):
+            with self.write() as connection:
+                schema.migrate(connection, str(path))
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view. Raises `StorageError` when the file cannot be read."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: all of it or nothing. Raises `StorageError` when the disk refuses, with nothing written."""
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(recnews_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def backup(self, target: Path) -> None:
+        """Copy the database to `target` while others go on using it (SQLite's online backup API)."""
+        with self._translated(), self._engine.connect() as source, Database(target)._engine.connect() as copy:
+            _driver(source).backup(_driver(copy))
+
+    def check(self) -> list[str]:
+        """What SQLite itself finds wrong with the file; empty when all is well."""
+        with self.read() as connection:
+            quick = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check")]
+            orphans = [f"{row[0]} row {row[1]} refers to a missing {row[2]}" for row in
+                       connection.exec_driver_sql("PRAGMA foreign_key_check")]  # fmt: skip
+        return [line for line in quick if line != "ok"] + orphans
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DatabaseError as error:
+            said = str(error.orig).lower()
+            for needle, reason, remedy in _REMEDIES:
+                if needle in said:
+                    raise StorageError(self.path, reason, remedy) from error
+            raise
+
+
+def next_change(connection: Connection) -> int:
+    """Take the next sequence number. Writers are serialised, so numbers commit in order."""
+    statement = update(schema.change_counter).values(value=schema.change_counter.c.value + 1)
+    return int(connection.execute(statement.returning(schema.change_counter.c.value)).scalar_one())
+
+
+def announce(connection: Connection, ids: list[int]) -> None:
+    """Mark what is served under these ids as changed by this transaction, so every follower looks again."""
+    if ids:
+        table = schema.article_ids
+        connection.execute(update(table).where(table.c.id.in_(ids)).values(seq=next_change(connection)))
+
+
+def count_rows(connection: Connection, table: Any, *conditions: Any) -> int:
+    """How many rows of a table meet all conditions."""
+    return int(connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one())
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    """Set what SQLite forgets between connections, and leave BEGIN to `_begin`."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=268435456"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    """Writers take the lock at once: a reader that becomes a writer halfway could only fail."""
+    writes = connection.get_execution_options().get("recnews_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,106 @@
+"""Reading events. The same event twice counts once; an event may come before its article."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import blake2b
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from recnews.records import ArticleId, Event, EventDraft
+from recnews.store.articles import ids_for
+from recnews.store.database import Database, count_rows, from_micros, optional_micros, to_micros
+from recnews.store.schema import articles, events
+
+
+class Events:
+    """The events of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, drafts: Sequence[EventDraft]) -> tuple[int, int]:
+        """Store events in one transaction; returns how many were new, and how many of those name an article that is
+        not stored yet."""
+        with self._database.write() as connection:
+            ids = ids_for(connection, [draft.key for draft in drafts])
+            rows = [
+                {
+                    "user_id": draft.user_id,
+                    "event_id": _identity(draft),
+                    "article_id": ids[draft.key],
+                    "kind": draft.kind,
+                    "weight": draft.weight,
+                    "dwell": draft.dwell,
+                    "at": optional_micros(draft.at),
+                }
+                for draft in drafts
+            ]
+            statement = insert_or(events).on_conflict_do_nothing().returning(events.c.article_id)
+            added = list(connection.execute(statement, rows).scalars())
+            stored = set(
+                connection.execute(select(articles.c.article_id).where(articles.c.article_id.in_(set(added)))).scalars()
+            )
+        return len(added), sum(article_id not in stored for article_id in added)
+
+    def of_user(self, user_id: str, before: datetime, limit: int) -> list[Event]:
+        """A reader's latest `limit` events with `at < before`, newest first; those without a time come last."""
+        query = (
+            select(events)
+            .where(events.c.user_id == user_id, or_(events.c.at.is_(None), events.c.at < to_micros(before)))
+            .order_by(events.c.at.desc().nulls_last(), events.c.event_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Event(
+                row.user_id,
+                ArticleId(row.article_id),
+                row.kind,
+                row.weight,
+                row.dwell,
+                None if row.at is None else from_micros(row.at),
+            )
+            for row in rows
+        ]
+
+    def articles_seen(self, user_id: str, before: datetime) -> list[int]:
+        """Ids of all articles a reader did anything with but be shown them (impressions), before a time."""
+        query = select(events.c.article_id).where(
+            events.c.user_id == user_id,
+            events.c.kind != "impression",
+            or_(events.c.at.is_(None), events.c.at < to_micros(before)),
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query.distinct()).scalars())
+
+    def reader_counts(self, since: datetime, before: datetime) -> dict[int, int]:
+        """How many different readers each article had in `since <= at < before`, or at a time the log does not know."""
+        query = (
+            select(events.c.article_id, func.count(events.c.user_id.distinct()))
+            .where(
+                events.c.kind.in_(("read", "like", "share")),
+                or_(events.c.at.is_(None), events.c.at.between(to_micros(since), to_micros(before) - 1)),
+            )
+            .group_by(events.c.article_id)
+        )
+        with self._database.read() as connection:
+            return dict(connection.execute(query).tuples().all())
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many events, how many readers, and how many events wait for their article."""
+        waiting = events.c.article_id.not_in(select(articles.c.article_id))
+        with self._database.read() as connection:
+            readers = connection.execute(select(func.count(events.c.user_id.distinct()))).scalar_one()
+            return count_rows(connection, events), readers, count_rows(connection, events, waiting)
+
+
+def _identity(draft: EventDraft) -> bytes:
+    """The event's own id where the log has one, else who did what to which article when."""
+    parts = (
+        ("id", draft.event_id)
+        if draft.event_id
+        else ("what", draft.key, draft.kind, "" if draft.at is None else str(to_micros(draft.at)))
+    )
+    return blake2b("\x1f".join(parts).encode(), digest_size=16).digest()

@@ -1,0 +1,144 @@
+"""The tables, and the numbered steps that build them.
+
+Every table that grows carries the key by which it would be sharded: articles and vectors by `article_id`, events by
+`user_id`. Times are integers: microseconds since 1970-01-01 UTC.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    insert,
+    inspect,
+    select,
+    update,
+)
+
+from recnews.errors import SchemaError
+
+metadata = MetaData()
+
+# STRICT tables know INTEGER, REAL, TEXT and BLOB only.
+_Int = BigInteger().with_variant(Integer, "sqlite")
+_Real = Float(53).with_variant(REAL, "sqlite")
+
+
+def _table(name: str, *parts: Column[object] | Index, rowid: bool = True) -> Table:
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=rowid)
+
+
+schema_version = _table("schema_version", Column("version", Integer, nullable=False))
+
+# One row; its value is the sequence number of the last change. Taken inside the writing transaction.
+change_counter = _table("change_counter", Column("value", _Int, nullable=False))
+
+# Every key ever named, by an article or by an event for an article that has not come yet. `seq` is the number of the
+# last change to what is served under this id, or 0. A row outlives its article, so followers learn of a deletion.
+article_ids = _table(
+    "article_ids",
+    Column("id", _Int, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("seq", _Int, nullable=False, server_default="0"),
+    Index("article_ids_by_seq", "seq", "id"),
+)
+
+# `body` stands last: SQLite then reads the short columns without walking the pages of a long text.
+articles = _table(
+    "articles",
+    Column("article_id", _Int, ForeignKey("article_ids.id"), primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("text_digest", LargeBinary, nullable=False),
+    Column("published_at", _Int),
+    Column("expires_at", _Int),
+    Column("editor_expires_at", _Int),
+    Column("ingested_at", _Int, nullable=False),
+    Column("hidden", Integer, nullable=False, server_default="0"),
+    Column("category", Text, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+events = _table(
+    "events",
+    Column("user_id", Text, primary_key=True),
+    Column("event_id", LargeBinary, primary_key=True),
+    Column("article_id", _Int, ForeignKey("article_ids.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("weight", _Real, nullable=False),
+    Column("dwell", _Real),
+    Column("at", _Int),
+    Index("events_by_user_time", "user_id", "at"),
+    Index("events_by_time", "at", "article_id"),
+    rowid=False,
+)
+
+vectors = _table(
+    "vectors",
+    Column("generation", Text, primary_key=True),
+    Column(
+        "article_id",
+        _Int,
+        ForeignKey("articles.article_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("text_digest", LargeBinary, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("keywords", Text, nullable=False),
+    Index("vectors_by_article", "article_id"),
+)
+
+# Up to which change each generation has encoded the articles: `seq` and `id` of the last one looked at.
+indexed_through = _table(
+    "indexed_through",
+    Column("generation", Text, primary_key=True),
+    Column("seq", _Int, nullable=False),
+    Column("article_id", _Int, nullable=False),
+)
+
+
+def _step_1(connection: Connection) -> None:
+    """Version 1: all tables."""
+    metadata.create_all(connection)
+    connection.execute(insert(change_counter).values(value=0))
+    connection.execute(insert(schema_version).values(version=0))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_step_1,)
+
+
+def found_version(connection: Connection) -> int:
+    """The version of the schema in a database, 0 for an empty one."""
+    if not inspect(connection).has_table("schema_version"):
+        return 0
+    return int(connection.execute(select(schema_version.c.version)).scalar_one())
+
+
+def migrate(connection: Connection, path: str) -> None:
+    """Bring the schema up to date inside the caller's transaction; each step commits with its record or not at all.
+
+    Raises `SchemaError` when the database is newer than this code.
+    """
+    found = found_version(connection)
+    if found > len(STEPS):
+        raise SchemaError(path, found, len(STEPS))
+    for number, step in enumerate(STEPS[found:], start=found + 1):
+        step(connection)
+        connection.execute(update(schema_version).values(version=number))

@@ -1,0 +1,232 @@
+"""Article vectors by generation, what still has to be encoded, and what has changed since a follower last asked."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, select, tuple_
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from recnews.records import ArticleId, Float32
+from recnews.store.articles import ArticleText
+from recnews.store.database import Database, announce
+from recnews.store.schema import article_ids, articles, change_counter, indexed_through, vectors
+
+Token = str
+"""Where a follower stands. Opaque to everyone but this module: `<sequence number>:<article id>`."""
+START: Token = "0:0"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Texts that a generation has not encoded as they are now; once written, the generation stands at `token`.
+
+    `moved`: that is further than before. `last`: nothing lies beyond it for now."""
+
+    texts: tuple[ArticleText, ...]
+    text_digests: tuple[bytes, ...]
+    token: Token
+    moved: bool
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is now served under an id: nothing (`stored` False: deleted), or a state, with its vector once encoded."""
+
+    article_id: ArticleId
+    stored: bool
+    hidden: bool
+    published_at: int
+    expires_at: int | None
+    category: str
+    lang: str
+    source: str
+    vector: Float32 | None
+
+
+class Vectors:
+    """The vectors of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def pending(self, generation: str, limit: int) -> Pending:
+        """The next articles, in order of change, that `generation` has yet to encode."""
+        with self._database.read() as connection:
+            seq, last_id = _indexed_through(connection, generation)
+            window = connection.execute(
+                select(article_ids.c.seq, article_ids.c.id, articles.c.text_digest, vectors.c.text_digest.label("done"))
+                .outerjoin_from(article_ids, articles, articles.c.article_id == article_ids.c.id)
+                .outerjoin(vectors, _vector_of(generation))
+                .where(tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(seq, last_id), article_ids.c.seq > 0)
+                .order_by(article_ids.c.seq, article_ids.c.id)
+                .limit(limit)
+            ).all()
+            wanted = {row.id: row.text_digest for row in window if row.text_digest not in (None, row.done)}
+            texts = connection.execute(
+                select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body)
+                .where(articles.c.article_id.in_(wanted))
+                .order_by(articles.c.article_id)
+            ).all()
+        token = f"{window[-1].seq}:{window[-1].id}" if window else f"{seq}:{last_id}"
+        return Pending(
+            tuple(ArticleText(*row) for row in texts),
+            tuple(wanted[row.article_id] for row in texts),
+            token,
+            bool(window),
+            len(window) < limit,
+        )
+
+    def write(
+        self,
+        generation: str,
+        pending: Pending,
+        matrix: Float32 | Sequence[Float32],
+        keywords: Sequence[str],
+        live: bool = True,
+    ) -> None:
+        """Store the vectors of `pending.texts` and where the generation now stands, in one transaction.
+
+        `matrix` is (n, dim) float32. `live` tells followers; a generation in training has none.
+        """
+        seq, last_id = _place(pending.token)
+        with self._database.write() as connection:
+            ids = [text.article_id for text in pending.texts]
+            query = select(articles.c.article_id).where(articles.c.article_id.in_(ids))
+            stored = set(connection.execute(query).scalars())
+            rows = [
+                {
+                    "generation": generation,
+                    "article_id": article_id,
+                    "text_digest": digest,
+                    "vector": vector.tobytes(),
+                    "keywords": words,
+                }
+                for article_id, digest, vector, words in zip(ids, pending.text_digests, matrix, keywords, strict=True)
+                if article_id in stored
+            ]
+            if rows:
+                statement = insert_or(vectors)
+                replaced = {name: statement.excluded[name] for name in ("text_digest", "vector", "keywords")}
+                key = [vectors.c.generation, vectors.c.article_id]
+                connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), rows)
+            place = insert_or(indexed_through).values(generation=generation, seq=seq, article_id=last_id)
+            connection.execute(
+                place.on_conflict_do_update(
+                    index_elements=[indexed_through.c.generation], set_={"seq": seq, "article_id": last_id}
+                )
+            )
+            if live:
+                announce(connection, [row["article_id"] for row in rows])
+
+    def changes(self, generation: str, since: Token, limit: int) -> tuple[list[Change], Token]:
+        """What changed after `since`, oldest first, at most `limit`, and the token to ask with next time.
+
+        Rows of a transaction that commits later are never skipped: their sequence numbers are higher.
+        """
+        with self._database.read() as connection:
+            if connection.execute(select(change_counter.c.value)).scalar_one() < _place(since)[0]:
+                since = START  # the store was replaced by an older one: look at everything again
+            rows = connection.execute(_changes_query(generation, since, limit)).all()
+        found = [
+            Change(
+                article_id=ArticleId(row.id),
+                stored=row.hidden is not None,
+                hidden=bool(row.hidden),
+                published_at=row.published_at or 0,
+                expires_at=min((t for t in (row.expires_at, row.editor_expires_at) if t is not None), default=None),
+                category=row.category or "",
+                lang=row.lang or "",
+                source=row.source or "",
+                vector=None if row.vector is None else np.frombuffer(row.vector, dtype=np.float32),
+            )
+            for row in rows
+        ]
+        return found, f"{rows[-1].seq}:{rows[-1].id}" if rows else since
+
+    def keywords(self, generation: str, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """The most telling words of articles, the most telling first."""
+        query = select(vectors.c.article_id, vectors.c.keywords).where(
+            vectors.c.generation == generation, vectors.c.article_id.in_([int(i) for i in ids])
+        )
+        with self._database.read() as connection:
+            return {row.article_id: tuple(row.keywords.split()) for row in connection.execute(query)}
+
+    def sample(self, generation: str, limit: int) -> list[tuple[ArticleText, Float32]]:
+        """Some articles whose stored vector belongs to their text as it is now, spread over the ids."""
+        query = (
+            select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body, vectors.c.vector)
+            .join_from(articles, vectors, _vector_of(generation, articles.c.article_id))
+            .where(articles.c.text_digest == vectors.c.text_digest)
+            .order_by((articles.c.article_id * 2654435761) % 1000003, articles.c.article_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [(ArticleText(*row[:4]), np.frombuffer(row.vector, dtype=np.float32)) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many vectors each generation has."""
+        query = select(vectors.c.generation, func.count()).group_by(vectors.c.generation)
+        with self._database.read() as connection:
+            return dict(connection.execute(query).tuples().all())
+
+    def missing(self, generation: str) -> int:
+        """How many articles have no vector of their present text."""
+        query = (
+            select(func.count())
+            .select_from(articles)
+            .outerjoin(vectors, _vector_of(generation, articles.c.article_id))
+            .where(vectors.c.text_digest.is_distinct_from(articles.c.text_digest))
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def drop(self, generation: str) -> None:
+        """Forget a generation's vectors and place."""
+        with self._database.write() as connection:
+            connection.execute(delete(vectors).where(vectors.c.generation == generation))
+            connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
+
+    def restart(self, generation: str) -> None:
+        """Let a generation look at every article again; vectors that still fit are kept."""
+        with self._database.write() as connection:
+            connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
+
+
+def _changes_query(generation: str, since: Token, limit: int) -> Select[Any]:
+    return (
+        select(
+            article_ids.c.seq,
+            article_ids.c.id,
+            articles.c.hidden,
+            func.coalesce(articles.c.published_at, articles.c.ingested_at).label("published_at"),
+            articles.c.expires_at,
+            articles.c.editor_expires_at,
+            articles.c.category,
+            articles.c.lang,
+            articles.c.source,
+            vectors.c.vector,
+        )
+        .outerjoin_from(article_ids, articles, articles.c.article_id == article_ids.c.id)
+        .outerjoin(vectors, _vector_of(generation))
+        .where(tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(*_place(since)), article_ids.c.seq > 0)
+        .order_by(article_ids.c.seq, article_ids.c.id)
+        .limit(limit)
+    )
+
+
+def _vector_of(generation: str, article_id: Any = article_ids.c.id) -> ColumnElement[bool]:
+    return and_(vectors.c.generation == generation, vectors.c.article_id == article_id)
+
+
+def _place(token: Token) -> tuple[int, int]:
+    seq, _, article_id = token.partition(":")
+    return int(seq), int(article_id)
+
+
+def _indexed_through(connection: Connection, generation: str) -> tuple[int, int]:
+    row = connection.execute(select(indexed_through).where(indexed_through.c.generation == generation)).one_or_none()
+    return (0, 0) if row is None else (row.seq, row.article_id)
