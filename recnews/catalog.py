@@ -1,0 +1,212 @@
+"""The live view of one generation: its vectors in an index, beside them the columns that a feed filters on.
+
+A catalog follows the store: `refresh` takes over whatever was committed, by any process, since it last looked. A
+snapshot on disk only saves reading everything again; it can be deleted at any time.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from recnews.index.faiss import FaissIndex
+from recnews.records import Bools, Float32, Int64
+from recnews.store import START, Change, Store, to_micros
+
+_PAGE = 5000
+_PREFIX = "catalog-"
+_STATE_FILE = "state.json"
+_COLUMNS_FILE = "columns.npz"
+_FOREVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What may be served: empty fields do not restrict. `since` is the earliest publication time."""
+
+    categories: tuple[str, ...] = ()
+    langs: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
+class Catalog:
+    """Vectors and filter columns of one generation, as of `token`."""
+
+    def __init__(self, generation: str, dim: int) -> None:
+        self.generation = generation
+        self.index = FaissIndex(dim)
+        self.token = START
+        self.changed_since_snapshot = 0
+        self._columns = _Columns()
+
+    def refresh(self, store: Store) -> int:
+        """Take over what changed in the store; returns how many articles that were."""
+        taken = 0
+        while True:
+            changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
+            self._apply(changes)
+            taken += len(changes)
+            if len(changes) < _PAGE:
+                self.changed_since_snapshot += taken
+                return taken
+
+    def servable(self, now: datetime, wanted: Filter | None = None, exclude: Iterable[int] = ()) -> Int64:
+        """Ids, ascending, of articles that may be shown at `now`: published, not expired, not hidden, not excluded,
+        and passing the filter."""
+        columns, moment = self._columns, to_micros(now)
+        shown = ~columns.hidden & (columns.published <= moment) & (columns.expires > moment)
+        for values, names in ((columns.category, "categories"), (columns.lang, "langs"), (columns.source, "sources")):
+            asked = getattr(wanted, names) if wanted else ()
+            if asked:
+                shown &= np.isin(values, [columns.code(name) for name in asked])
+        if wanted and wanted.since:
+            shown &= columns.published >= to_micros(wanted.since)
+        excluded = np.fromiter(exclude, dtype=np.int64)
+        ids = columns.ids[shown]
+        return ids[~np.isin(ids, excluded)] if len(excluded) else ids
+
+    def published(self, ids: Int64) -> Int64:
+        """(n,) publication times in microseconds; every id must be in the catalog."""
+        return self._columns.published[self._columns.rows(ids)]
+
+    def vectors(self, ids: Int64) -> tuple[Float32, Bools]:
+        """(n, dim) vectors of ids and (n,) which of them have one that is not zero."""
+        found, indexed = self.index.vectors(ids)
+        return found, indexed & found.any(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def save(self, folder: Path) -> None:
+        """Write a snapshot beside the earlier ones, then remove those."""
+        name = f"{_PREFIX}{self.token.replace(':', '-')}"
+        building = folder / f".{name}-{os.getpid()}"
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir()
+        self.index.save(building)
+        self._columns.save(building / _COLUMNS_FILE)
+        state = {"token": self.token, "generation": self.generation, "names": self._columns.names}
+        (building / _STATE_FILE).write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+        try:
+            building.rename(folder / name)
+        except OSError:  # another process has just written the same snapshot
+            shutil.rmtree(building, ignore_errors=True)
+        self.changed_since_snapshot = 0
+        for old in snapshots(folder)[1:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def open(cls, folder: Path, generation: str, dim: int) -> "Catalog":
+        """The newest snapshot in a generation's folder, else an empty catalog. A snapshot that cannot be read is
+        passed over: the store holds all of it."""
+        for snapshot in snapshots(folder):
+            try:
+                state = json.loads((snapshot / _STATE_FILE).read_text(encoding="utf-8"))
+                catalog = cls(generation, dim)
+                catalog.index = FaissIndex.load(snapshot)
+                catalog._columns = _Columns.load(snapshot / _COLUMNS_FILE, state["names"])
+                if state["generation"] != generation or catalog.index.dim != dim:
+                    continue
+                catalog.token = state["token"]
+            except (OSError, ValueError, KeyError):
+                continue
+            return catalog
+        return cls(generation, dim)
+
+    def _apply(self, changes: list[Change]) -> None:
+        gone = np.array([c.article_id for c in changes if not c.stored or c.vector is None], dtype=np.int64)
+        kept = [change for change in changes if change.stored and change.vector is not None]
+        self.index.remove(gone)
+        self._columns.remove(gone)
+        if kept:
+            ids = np.array([change.article_id for change in kept], dtype=np.int64)
+            matrix = np.stack([change.vector for change in kept if change.vector is not None])
+            self.index.upsert(ids, matrix)
+            self._columns.upsert(ids, kept)
+
+
+class _Columns:
+    """One row an article, ascending by id. Category, language and source are small integers into `names`."""
+
+    def __init__(self) -> None:
+        self.ids = np.empty(0, dtype=np.int64)
+        self.published = np.empty(0, dtype=np.int64)
+        self.expires = np.empty(0, dtype=np.int64)
+        self.hidden = np.empty(0, dtype=bool)
+        self.category = np.empty(0, dtype=np.int32)
+        self.lang = np.empty(0, dtype=np.int32)
+        self.source = np.empty(0, dtype=np.int32)
+        self.names: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    _NAMES = ("published", "expires", "hidden", "category", "lang", "source")
+
+    def code(self, name: str) -> int:
+        """The integer of a name, -1 for one that no article has."""
+        return self._codes.get(name, -1)
+
+    def rows(self, ids: Int64) -> Int64:
+        """(n,) rows of ids that are all present."""
+        return np.searchsorted(self.ids, ids)
+
+    def remove(self, ids: Int64) -> None:
+        """Drop the rows of ids."""
+        if len(ids):
+            self._keep(~np.isin(self.ids, ids))
+
+    def upsert(self, ids: Int64, changes: list[Change]) -> None:
+        """Replace or insert the rows of ids (unique)."""
+        self.remove(ids)
+        fresh = {
+            "published": [change.published_at for change in changes],
+            "expires": [_FOREVER if change.expires_at is None else change.expires_at for change in changes],
+            "hidden": [change.hidden for change in changes],
+            "category": [self._new_code(change.category) for change in changes],
+            "lang": [self._new_code(change.lang) for change in changes],
+            "source": [self._new_code(change.source) for change in changes],
+        }
+        self.ids = np.concatenate([self.ids, ids])
+        for name in self._NAMES:
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate([column, np.array(fresh[name], dtype=column.dtype)]))
+        self._keep(np.argsort(self.ids, kind="stable"))
+
+    def save(self, file: Path) -> None:
+        """Write the columns."""
+        np.savez(file, ids=self.ids, **{name: getattr(self, name) for name in self._NAMES})
+
+    @classmethod
+    def load(cls, file: Path, names: list[str]) -> "_Columns":
+        """Read what `save` wrote."""
+        columns = cls()
+        with np.load(file) as arrays:
+            for name in ("ids", *cls._NAMES):
+                setattr(columns, name, arrays[name])
+        for name in names:
+            columns._new_code(name)
+        return columns
+
+    def _keep(self, which: Bools | Int64) -> None:
+        for name in ("ids", *self._NAMES):
+            setattr(self, name, getattr(self, name)[which])
+
+    def _new_code(self, name: str) -> int:
+        if name not in self._codes:
+            self._codes[name] = len(self.names)
+            self.names.append(name)
+        return self._codes[name]
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """Snapshots in a generation's folder, newest first."""
+
+    def place(path: Path) -> tuple[int, ...]:
+        return tuple(int(part) for part in path.name.removeprefix(_PREFIX).split("-"))
+
+    return sorted(folder.glob(f"{_PREFIX}*"), key=place, reverse=True)

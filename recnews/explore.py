@@ -1,0 +1,111 @@
+"""What lies near a word, an article, a reader or a text: the analyst's questions, asked of the live generation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from recnews.catalog import Catalog
+from recnews.config import FeedSettings
+from recnews.errors import UnknownWordError
+from recnews.generation import Generation
+from recnews.recommend import Recommender
+from recnews.records import ArticleNeighbor, Float32, Int64, Neighbors, Tokens, WordNeighbor
+from recnews.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Explorer:
+    """Neighbours in one generation. Words come with every answer, so an analyst sees what a vector is about."""
+
+    store: Store
+    generation: Generation
+    catalog: Catalog
+
+    def word(self, word: str, minus: tuple[str, ...], k: int, now: datetime) -> Neighbors:
+        """Words near `word`, away from `minus` (3CosAdd: Mikolov et al. 2013), and articles near it.
+
+        Raises `UnknownWordError` for a word that the generation has not learned.
+        """
+        vocabulary, words = self.generation.embedder.vocabulary, self.generation.embedder.words
+        rows, minus_rows = [self._row(word)], [self._row(other) for other in minus]
+        query = words[rows].sum(axis=0) - words[minus_rows].sum(axis=0)
+        tokens = [vocabulary.words[row] for row in rows]
+        vector = self._encode(tokens) - sum(self._encode([vocabulary.words[row]]) for row in minus_rows)
+        return Neighbors(self._words(query, k, {*rows, *minus_rows}), self._articles(vector, k, now), tuple(tokens))
+
+    def article(self, key: str, k: int, now: datetime) -> Neighbors:
+        """Articles and words near a stored article. Raises `UnknownArticleError`."""
+        article_id = self.store.articles.ids([key]).get(key)
+        vectors, known = self.catalog.vectors(np.array([article_id or -1], dtype=np.int64))
+        if article_id is None or not known[0]:
+            self.store.articles.get(key)  # says so when it is not stored
+            return Neighbors((), ())
+        articles = self._articles(vectors[0], k, now, exclude=(article_id,))
+        return Neighbors(self._telling(article_id, k), articles)
+
+    def user(self, user_id: str, k: int, now: datetime, settings: FeedSettings) -> Neighbors:
+        """Articles near a reader's interests, read ones included; nothing for an unknown reader."""
+        interests = Recommender(self.store, self.catalog, settings).interests(user_id, now)
+        found = [self._articles(vector, k, now) for vector in interests]
+        merged = {n.key: n for group in found for n in sorted(group, key=lambda n: n.score)}
+        best = sorted(merged.values(), key=lambda neighbor: -neighbor.score)[:k]
+        return Neighbors(self._words_about(best, k), tuple(best))
+
+    def text(self, text: str, k: int, now: datetime) -> Neighbors:
+        """Articles near a text, with how it was cut and which of its words are unknown."""
+        tokens = self.generation.tokenizer(text)
+        vocabulary = self.generation.embedder.vocabulary
+        unknown = tuple(dict.fromkeys(token for token in tokens if token not in vocabulary.ids))
+        known = [vocabulary.ids[token] for token in tokens if token in vocabulary.ids]
+        words = self._words(self.generation.embedder.words[known].sum(axis=0), k, set(known)) if known else ()
+        return Neighbors(words, self._articles(self._encode(tokens), k, now), tuple(tokens), unknown)
+
+    def _row(self, word: str) -> int:
+        vocabulary, pieces = self.generation.embedder.vocabulary, tuple(self.generation.tokenizer(word))
+        token = pieces[0] if len(pieces) == 1 else word
+        if token not in vocabulary.ids:
+            raise UnknownWordError(word, self.generation.id, pieces)
+        return vocabulary.ids[token]
+
+    def _encode(self, tokens: list[str]) -> Float32:
+        vectors: Float32 = self.generation.embedder.encode([Tokens([], tokens)]).vectors
+        return np.asarray(vectors[0])
+
+    def _words(self, query: Float32, k: int, exclude: set[int]) -> tuple[WordNeighbor, ...]:
+        words = self.generation.embedder.words
+        scores = words @ (query / max(float(np.linalg.norm(query)), 1e-12))
+        order = np.argsort(-scores, kind="stable")[: k + len(exclude)]
+        names = self.generation.embedder.vocabulary.words
+        kept = [WordNeighbor(names[row], float(scores[row])) for row in order.tolist() if row not in exclude]
+        return tuple(kept[:k])
+
+    def _articles(
+        self, vector: Float32, k: int, now: datetime, exclude: tuple[int, ...] = ()
+    ) -> tuple[ArticleNeighbor, ...]:
+        length = float(np.linalg.norm(vector))
+        if length < 1e-6:
+            return ()
+        query = np.ascontiguousarray(vector[None, :] / np.float32(length))
+        hits = self.catalog.index.search(query, k, self.catalog.servable(now, exclude=exclude))[0]
+        cards = self.store.articles.cards(hits.ids.tolist())
+        return tuple(
+            ArticleNeighbor(cards[article_id].key, cards[article_id].title, score)
+            for article_id, score in zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
+            if article_id in cards
+        )
+
+    def _telling(self, article_id: int, k: int) -> tuple[WordNeighbor, ...]:
+        """An article's most telling words, by their likeness to the mean of them."""
+        found = self.store.vectors.keywords(self.generation.id, [article_id]).get(article_id, ())
+        vocabulary, words = self.generation.embedder.vocabulary, self.generation.embedder.words
+        rows = [vocabulary.ids[word] for word in found if word in vocabulary.ids]
+        return self._words(words[rows].sum(axis=0), k, set()) if rows else ()
+
+    def _words_about(self, articles: list[ArticleNeighbor], k: int) -> tuple[WordNeighbor, ...]:
+        """Words near the telling words of some articles."""
+        ids: Int64 = np.array(list(self.store.articles.ids([n.key for n in articles]).values()), dtype=np.int64)
+        vocabulary, words = self.generation.embedder.vocabulary, self.generation.embedder.words
+        found = self.store.vectors.keywords(self.generation.id, ids.tolist()).values()
+        rows = [vocabulary.ids[word] for group in found for word in group[:8] if word in vocabulary.ids]
+        return self._words(words[rows].sum(axis=0), k, set()) if rows else ()
