@@ -80,6 +80,10 @@ class Catalog:
         found, indexed = self.index.vectors(ids)
         return found, indexed & found.any(axis=1)
 
+    def columns_equal(self, other: "Catalog") -> bool:
+        """Whether both hold the same articles with the same publication, expiry, state, category and so on."""
+        return self._columns.rows_as_read() == other._columns.rows_as_read()
+
     def __len__(self) -> int:
         return len(self.index)
 
@@ -176,6 +180,12 @@ class _Columns:
             column = getattr(self, name)
             setattr(self, name, np.concatenate([column, np.array(fresh[name], dtype=column.dtype)]))
         self._keep(np.argsort(self.ids, kind="stable"))
+
+    def rows_as_read(self) -> list[tuple[object, ...]]:
+        """The rows with names in place of codes."""
+        named = [[self.names[code] for code in getattr(self, column)] for column in ("category", "lang", "source")]
+        plain = [getattr(self, column).tolist() for column in ("ids", "published", "expires", "hidden")]
+        return list(zip(*plain, *named, strict=True))
 
     def save(self, file: Path) -> None:
         """Write the columns."""

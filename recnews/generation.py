@@ -97,6 +97,10 @@ class Generation:
         except (OSError, ValueError, KeyError) as error:
             raise DamagedGenerationError(self.id, folder, f"cannot be read ({error})") from error
 
+    def prepare(self) -> None:
+        """Read and check all it takes to encode. Raises `DamagedGenerationError`."""
+        _ = self.tokenizer, self.embedder
+
     def encode(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str]]:
         """Vectors of articles, and of each its most telling words, separated by spaces, the most telling first."""
         tokens = [self.tokenizer.document(text.title, text.summary, text.body) for text in texts]

@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from recnews.errors import (
@@ -29,10 +29,15 @@ _HISTORY = 10
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What `CURRENT` says: the live generation and, latest first, those that were live before it."""
+    """What `CURRENT` says: the live generation, those live before it (latest first), and those rolled back from."""
 
     live: str | None
     previous: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+
+    def names(self) -> set[str]:
+        """All generations that are or were live."""
+        return {name for name in (self.live, *self.previous, *self.retired) if name}
 
 
 class Generations:
@@ -52,7 +57,7 @@ class Generations:
         file = self.folder / _CURRENT_FILE
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
-            return Current(values["live"], tuple(values["previous"]))
+            return Current(values["live"], tuple(values["previous"]), tuple(values["retired"]))
         except FileNotFoundError:
             return Current(None)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -60,20 +65,28 @@ class Generations:
                 file, f"cannot be read ({error})", "run `recnews generations promote ID` to say which one is live"
             ) from error
 
-    def live(self) -> tuple[Generation | None, list[DamagedGenerationError]]:
+    def live(self, prepared: bool) -> tuple[Generation | None, list[DamagedGenerationError]]:
         """The generation that serves: the live one, or the latest before it that is whole; and what was wrong with
-        those passed over. (None, …) when there is none."""
+        those passed over. (None, []) before the first training.
+
+        `prepared` reads and checks all it takes to encode; else manifest and file sizes are looked at. Raises the
+        first damage when no generation is whole.
+        """
         current, damages = self.current(), list[DamagedGenerationError]()
-        for name in [current.live, *current.previous] if current.live else []:
+        for name in (current.live, *current.previous) if current.live else ():
             try:
-                return self.load(str(name)), damages
+                generation = self.load(str(name))
+                if prepared:
+                    generation.prepare()
             except DamagedGenerationError as error:
                 damages.append(error)
             except UnknownGenerationError:
                 damages.append(DamagedGenerationError(str(name), self.folder / str(name), "is missing"))
+            else:
+                return generation, damages
         if damages:
             raise damages[0]
-        return None, damages
+        return None, []
 
     def load(self, name: str) -> Generation:
         """A generation by id. Raises `UnknownGenerationError`, `DamagedGenerationError`."""
@@ -107,13 +120,11 @@ class Generations:
         ids whose vectors the store should forget. Call it inside `training()`."""
         for entry in self.folder.glob(f"{_BUILDING}*"):
             shutil.rmtree(entry)
-        current = self.current()
-        known = {current.live, *current.previous}
+        known = self.current().names()
         dropped = [name for name in self.names() if name not in known and not self._kept(name)]
         for name in dropped:
             self._remove(name)
-        remembered = [name for name in (*self.names(), *known) if name]
-        name = f"g{max((int(name[1:]) for name in remembered), default=0) + 1:06d}"
+        name = f"g{max((int(name[1:]) for name in {*self.names(), *known}), default=0) + 1:06d}"
         folder = self.folder / f"{_BUILDING}{name}"
         folder.mkdir()
         return name, folder, [*dropped, name]
@@ -129,17 +140,27 @@ class Generations:
         current = self.current()
         if name != current.live:
             earlier = [entry for entry in (current.live, *current.previous) if entry and entry != name]
-            self._switch(Current(name, tuple(earlier[:_HISTORY])))
+            retired = tuple(entry for entry in current.retired if entry != name)
+            self._switch(Current(name, tuple(earlier[:_HISTORY]), retired))
 
-    def rollback(self) -> str:
-        """Make the generation before the live one live again, checked; returns its id. Raises `UsageError`."""
-        current = self.current()
-        standing = [name for name in current.previous if name in self.names()]
+    def before_live(self) -> str:
+        """The generation that was live before the live one and is still there. Raises `UsageError` without one."""
+        standing = [name for name in self.current().previous if name in self.names()]
         if not standing:
             raise UsageError("there is no earlier generation to roll back to")
-        self.load(standing[0]).verify()
-        self._switch(Current(standing[0], tuple(standing[1:])))
         return standing[0]
+
+    def rollback(self, name: str) -> None:
+        """Make `before_live()` live again, after checking it. The one it replaces is kept, to be promoted or pruned."""
+        self.load(name).verify()
+        current = self.current()
+        later = [entry for entry in current.previous[: current.previous.index(name)] if entry in self.names()]
+        retired = tuple(entry for entry in (current.live, *later, *current.retired) if entry)
+        self._switch(Current(name, current.previous[current.previous.index(name) + 1 :], retired))
+
+    def disk_bytes(self) -> int:
+        """Size on disk of all generations."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
 
     def prune(self, keep: int) -> list[str]:
         """Remove all but the live generation and the latest `keep - 1` others; returns the ids removed."""
@@ -147,7 +168,10 @@ class Generations:
         others = [name for name in reversed(self.names()) if name != current.live]
         dropped = others[max(keep - 1, 0) :]
         if current.live:
-            self._switch(Current(current.live, tuple(name for name in current.previous if name not in dropped)))
+            previous, retired = (
+                tuple(name for name in names if name not in dropped) for names in (current.previous, current.retired)
+            )
+            self._switch(Current(current.live, previous, retired))
         for name in dropped:
             self._remove(name)
         return sorted(dropped)
@@ -161,7 +185,7 @@ class Generations:
 
     def _switch(self, current: Current) -> None:
         temporary = self.folder / f".{_CURRENT_FILE}-{os.getpid()}"
-        temporary.write_text(json.dumps({"live": current.live, "previous": current.previous}) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(asdict(current)) + "\n", encoding="utf-8")
         sync(temporary)
         temporary.replace(self.folder / _CURRENT_FILE)
         sync(self.folder)

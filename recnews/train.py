@@ -61,6 +61,7 @@ def train(
         generations.finish(name, folder)
         if promote:
             generations.promote(name)
+            index_pending(store, generations.load(name))  # what other processes ingested since all were encoded
         return generations.load(name)
 
 

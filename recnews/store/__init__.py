@@ -62,7 +62,6 @@ class Store:
         """Size on disk, write-ahead log included."""
         return sum(file.stat().st_size for file in self.path.parent.glob(f"{STORE_FILE}*"))
 
-
-def free_bytes(folder: Path) -> int:
-    """Free space of the disk that holds `folder`."""
-    return shutil.disk_usage(folder).free
+    def free_bytes(self) -> int:
+        """Free space of the disk the store lies on."""
+        return shutil.disk_usage(self.path.parent).free

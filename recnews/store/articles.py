@@ -55,24 +55,30 @@ class Articles:
         """
         with self._database.write() as connection:
             ids = ids_for(connection, [draft.key for draft in drafts])
-            found = select(articles.c.article_id, articles.c.digest).where(articles.c.article_id.in_(ids.values()))
-            digests = {row.article_id: row.digest for row in connection.execute(found)}
-            fresh, changed = [], []
-            outcomes: list[Outcome] = []
-            for draft in drafts:
-                row = _row(draft, ids[draft.key])
-                known = digests.get(row["article_id"])
-                outcomes.append("added" if known is None else "unchanged" if known == row["digest"] else "changed")
-                if known is None:
-                    fresh.append(row | {"ingested_at": to_micros(now)})
-                elif known != row["digest"]:
-                    changed.append(row | {"target": row["article_id"]})
+            rows = [_row(draft, ids[draft.key]) for draft in drafts]
+            outcomes = _outcomes(connection, rows)
+            fresh = [
+                row | {"ingested_at": to_micros(now)}
+                for row, outcome in zip(rows, outcomes, strict=True)
+                if outcome == "added"
+            ]
+            changed = [
+                row | {"target": row["article_id"]}
+                for row, outcome in zip(rows, outcomes, strict=True)
+                if outcome == "changed"
+            ]
             if fresh:
                 connection.execute(insert(articles), fresh)
             if changed:
                 connection.execute(update(articles).where(articles.c.article_id == bindparam("target")), changed)
             announce(connection, [row["article_id"] for row in fresh + changed])
         return outcomes
+
+    def compare(self, drafts: Sequence[Draft]) -> list[Outcome]:
+        """What `upsert` would make of drafts, writing nothing."""
+        with self._database.read() as connection:
+            ids = known_ids(connection, [draft.key for draft in drafts])
+            return _outcomes(connection, [_row(draft, ids.get(draft.key, ArticleId(-1))) for draft in drafts])
 
     def hide(self, keys: Sequence[str], hidden: bool) -> None:
         """Take articles out of every answer, or put them back. Raises `UnknownArticleError`."""
@@ -134,7 +140,7 @@ class Articles:
     def ids(self, keys: Sequence[str]) -> dict[str, ArticleId]:
         """Ids of those keys that the store knows, from an article or from an event."""
         with self._database.read() as connection:
-            return _known_ids(connection, keys)
+            return known_ids(connection, keys)
 
     def texts(self) -> Iterator[ArticleText]:
         """All articles' texts in id order, read page by page so that no reader holds the store open for long."""
@@ -165,21 +171,22 @@ class Articles:
 
 def ids_for(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
     """Ids of keys, new ones given out in the order of `keys`. The one place where an id is made."""
-    known = _known_ids(connection, keys)
+    known = known_ids(connection, keys)
     missing = [{"key": key} for key in dict.fromkeys(keys) if key not in known]
     if missing:
         connection.execute(insert_or(article_ids).on_conflict_do_nothing(), missing)
-        known |= _known_ids(connection, [row["key"] for row in missing])
+        known |= known_ids(connection, [row["key"] for row in missing])
     return known
 
 
-def _known_ids(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
+def known_ids(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
+    """Ids of those keys that have one."""
     query = select(article_ids.c.key, article_ids.c.id).where(article_ids.c.key.in_(keys))
     return {row.key: ArticleId(row.id) for row in connection.execute(query)}
 
 
 def _stored_ids(connection: Connection, keys: Sequence[str]) -> list[int]:
-    known = _known_ids(connection, keys)
+    known = known_ids(connection, keys)
     query = select(articles.c.article_id).where(articles.c.article_id.in_(known.values()))
     stored = set(connection.execute(query).scalars())
     for key in keys:
@@ -190,6 +197,17 @@ def _stored_ids(connection: Connection, keys: Sequence[str]) -> list[int]:
 
 def _everything() -> Select[Any]:
     return select(article_ids.c.key, articles).join_from(articles, article_ids)
+
+
+def _outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
+    ids = [row["article_id"] for row in rows]
+    found = select(articles.c.article_id, articles.c.digest).where(articles.c.article_id.in_(ids))
+    digests = dict(connection.execute(found).tuples().all())
+    outcomes: list[Outcome] = []
+    for row in rows:
+        known = digests.get(row["article_id"])
+        outcomes.append("added" if known is None else "unchanged" if known == row["digest"] else "changed")
+    return outcomes
 
 
 def _digest(*parts: str) -> bytes:

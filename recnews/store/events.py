@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import ArticleId, Event, EventDraft
-from recnews.store.articles import ids_for
+from recnews.store.articles import ids_for, known_ids
 from recnews.store.database import Database, count_rows, from_micros, optional_micros, to_micros
 from recnews.store.schema import articles, events
 
@@ -38,10 +38,22 @@ class Events:
             ]
             statement = insert_or(events).on_conflict_do_nothing().returning(events.c.article_id)
             added = list(connection.execute(statement, rows).scalars())
-            stored = set(
-                connection.execute(select(articles.c.article_id).where(articles.c.article_id.in_(set(added)))).scalars()
-            )
-        return len(added), sum(article_id not in stored for article_id in added)
+            return len(added), _waiting(connection, added)
+
+    def compare(self, drafts: Sequence[EventDraft]) -> tuple[int, int]:
+        """What `add` would return, writing nothing."""
+        with self._database.read() as connection:
+            unique = {(draft.user_id, _identity(draft)): draft.key for draft in drafts}
+            known = connection.execute(
+                select(events.c.user_id, events.c.event_id).where(
+                    events.c.user_id.in_({user for user, _ in unique}),
+                    events.c.event_id.in_({identity for _, identity in unique}),
+                )
+            ).all()
+            stored = {tuple(row) for row in known}
+            keys = [key for identity, key in unique.items() if identity not in stored]
+            ids = known_ids(connection, keys)
+            return len(keys), _waiting(connection, [ids.get(key, ArticleId(-1)) for key in keys])
 
     def of_user(self, user_id: str, before: datetime, limit: int) -> list[Event]:
         """A reader's latest `limit` events with `at < before`, newest first; those without a time come last."""
@@ -94,6 +106,12 @@ class Events:
         with self._database.read() as connection:
             readers = connection.execute(select(func.count(events.c.user_id.distinct()))).scalar_one()
             return count_rows(connection, events), readers, count_rows(connection, events, waiting)
+
+
+def _waiting(connection: Connection, ids: Sequence[int]) -> int:
+    query = select(articles.c.article_id).where(articles.c.article_id.in_(set(ids)))
+    stored = set(connection.execute(query).scalars())
+    return sum(article_id not in stored for article_id in ids)
 
 
 def _identity(draft: EventDraft) -> bytes:

@@ -1,0 +1,212 @@
+"""Taking in articles and reading events: every row ends somewhere, and the counts add up."""
+
+import pickle
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from recnews import formats
+from recnews.errors import RowError
+from recnews.formats import Frame, ReadOptions
+from recnews.quarantine import Quarantine
+from recnews.records import Draft, EventDraft, EventsReport, IngestReport, Reject
+from recnews.store import SeenKeys, Store
+
+OnError = Literal["quarantine", "abort"]
+Row = TypeVar("Row", Draft, EventDraft)
+Paths = str | Path | Sequence[str | Path]
+Given = Paths | Iterable[Mapping[str, Any]] | Iterable[Draft] | Iterable[EventDraft] | Frame
+"""What the use cases take: a path, a list of paths, or rows in memory."""
+BytesRead = Callable[[int, int], None]
+_SHOWN_REJECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How rows are taken in: `batch` rows a transaction; `dry_run` looks and writes nothing; `quarantine` is None then.
+
+    `index` encodes what is stored but not searchable yet, and returns how many articles that was.
+    """
+
+    now: datetime
+    batch: int
+    on_error: OnError
+    dry_run: bool
+    quarantine: Quarantine | None
+    index: Callable[[], int]
+
+    def files(self) -> tuple[str, ...]:
+        """Where the rejected rows are, once the quarantine is closed."""
+        return self.quarantine.files if self.quarantine else ()
+
+
+def open_articles(
+    given: Given, options: ReadOptions, progress: BytesRead | None
+) -> tuple[Iterator[Draft | Reject], list[str]]:
+    """The rows of what was given, and the names of the files they come from."""
+    paths = _as_paths(given)
+    if paths is None:
+        return formats.articles_from_rows(given, options), []  # type: ignore[arg-type]
+    return formats.read_articles(paths, options, progress), _names(paths, options)
+
+
+def open_events(
+    given: Given, options: ReadOptions, progress: BytesRead | None
+) -> tuple[Iterator[EventDraft | Reject], list[str]]:
+    """As `open_articles`, for reading logs."""
+    paths = _as_paths(given)
+    if paths is None:
+        return formats.events_from_rows(given, options), []  # type: ignore[arg-type]
+    return formats.read_events(paths, options, progress), _names(paths, options)
+
+
+class _Rejects:
+    """Counts rejected rows, keeps the first few for the report and all of them in the quarantine."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._quarantine = intake.quarantine
+        self.first: list[Reject] = []
+        self.count = 0
+
+    def add(self, reject: Reject) -> None:
+        self.count += 1
+        if len(self.first) < _SHOWN_REJECTS:
+            self.first.append(reject)
+        if self._quarantine is not None:
+            self._quarantine.add(reject)
+
+
+def ingest_articles(store: Store, rows: Iterable[Draft | Reject], intake: Intake) -> IngestReport:
+    """Store articles batch by batch, and index each batch once it is stored.
+
+    Killed at any moment and run again, the outcome is that of an undisturbed run. Raises `RowError` for the first bad
+    row, with nothing written, when `on_error` is `abort`.
+    """
+    rejects, seen, counts = _Rejects(intake), _SeenInFile(), Counter[str]()
+    indexed = 0 if intake.dry_run else intake.index()  # what a killed run has stored and not indexed
+    for batch in _batches(_checked(rows, intake), intake.batch, rejects, counts, seen):
+        if intake.dry_run:
+            counts.update(store.articles.compare(batch))
+        else:
+            counts.update(store.articles.upsert(batch, intake.now))
+            indexed += intake.index()
+    seen.close()
+    stored = counts["added"] + counts["changed"]
+    return IngestReport(
+        read=counts["read"],
+        added=counts["added"],
+        changed=counts["changed"],
+        unchanged=counts["unchanged"],
+        duplicate=counts["duplicate"],
+        rejected=rejects.count,
+        indexed=indexed,
+        pending=max(stored - indexed, 0),
+        rejects=tuple(rejects.first),
+    )
+
+
+def ingest_events(store: Store, rows: Iterable[EventDraft | Reject], intake: Intake) -> EventsReport:
+    """Store events batch by batch; otherwise as `ingest_articles`."""
+    rejects, counts = _Rejects(intake), Counter[str]()
+    for batch in _batches(_checked(rows, intake), intake.batch, rejects, counts):
+        added, waiting = (store.events.compare if intake.dry_run else store.events.add)(batch)
+        counts.update(added=added, waiting=waiting, duplicate=len(batch) - added)
+    return EventsReport(
+        read=counts["read"],
+        added=counts["added"],
+        duplicate=counts["duplicate"],
+        rejected=rejects.count,
+        waiting=counts["waiting"],
+        rejects=tuple(rejects.first),
+    )
+
+
+class _SeenInFile:
+    """Finds ids that one file gives to two rows. Another file of the same run may well bring an update."""
+
+    def __init__(self) -> None:
+        self._file, self._seen = "", SeenKeys()
+
+    def look(self, draft: Draft) -> Reject | Literal["new", "duplicate"]:
+        file = draft.where.file if draft.where else ""
+        if file != self._file:
+            self._seen.close()
+            self._file, self._seen = file, SeenKeys()
+        first = self._seen.first(draft)
+        if first is None or draft.where is None:
+            return "new" if first is None else "duplicate"
+        line, same = first
+        if same:
+            return "duplicate"
+        return Reject(
+            draft.where,
+            f"the id {draft.key!r} already stands in line {line} with other content",
+            "give this row an id of its own, or remove one of the two",
+            "id",
+            row=formats.to_row(draft),
+        )
+
+    def close(self) -> None:
+        self._seen.close()
+
+
+def _batches(
+    rows: Iterable[Row | Reject], size: int, rejects: _Rejects, counts: Counter[str], seen: _SeenInFile | None = None
+) -> Iterator[list[Row]]:
+    """Good rows in batches; a batch never crosses from one file into the next, so it names no id twice."""
+    batch: list[Row] = []
+    for row in rows:
+        counts["read"] += 1
+        if isinstance(row, Reject):
+            rejects.add(row)
+            continue
+        verdict = seen.look(row) if seen and isinstance(row, Draft) else "new"
+        if isinstance(verdict, Reject):
+            rejects.add(verdict)
+            continue
+        if verdict == "duplicate":
+            counts["duplicate"] += 1
+            continue
+        if batch and (len(batch) == size or _file(batch[-1]) != _file(row)):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _as_paths(given: Given) -> list[str | Path] | None:
+    """The paths that were given, or None for rows in memory."""
+    if isinstance(given, str | Path):
+        return [given]
+    if isinstance(given, list | tuple) and given and all(isinstance(item, str | Path) for item in given):
+        return list(given)
+    return None
+
+
+def _names(paths: Sequence[str | Path], options: ReadOptions) -> list[str]:
+    return [source.name for source in formats.find_files(paths, options)]
+
+
+def _file(row: Draft | EventDraft) -> str:
+    return row.where.file if row.where else ""
+
+
+def _checked(rows: Iterable[Row | Reject], intake: Intake) -> Iterator[Row | Reject]:
+    """The rows; with `abort`, only once all of them are known to be good, kept on disk until then."""
+    if intake.on_error == "quarantine":
+        yield from rows
+        return
+    with tempfile.TemporaryFile() as spool:
+        count = 0
+        for count, row in enumerate(rows, start=1):  # noqa: B007
+            if isinstance(row, Reject):
+                raise RowError(row.where.file, row.where.line, row.field, row.reason, row.remedy)
+            pickle.dump(row, spool, protocol=pickle.HIGHEST_PROTOCOL)
+        spool.seek(0)
+        for _ in range(count):
+            yield pickle.load(spool)  # noqa: S301 - written by this very function

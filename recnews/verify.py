@@ -1,0 +1,73 @@
+"""Do store, generations and index agree? Every answer names what is wrong and what to do about it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recnews.catalog import Catalog
+from recnews.errors import RecnewsError
+from recnews.generation import Generation
+from recnews.generations import Generations
+from recnews.store import Store
+
+_SAMPLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it should be."""
+
+    what: str
+    remedy: str
+
+
+def verify(store: Store, generations: Generations) -> list[Problem]:
+    """Everything that is wrong with a home; an empty list when all is well. Nothing is changed."""
+    problems = [Problem(f"{store.path}: {line}", "restore a backup: `recnews restore DIR`") for line in store.check()]
+    for name in generations.names():
+        try:
+            generations.load(name).verify()
+        except RecnewsError as error:
+            problems.append(Problem(str(error), "`recnews generations rollback`, or `recnews train`"))
+    known = set(generations.names())
+    for name, count in store.vectors.counts().items():
+        if name not in known:
+            problems.append(
+                Problem(f"the store holds {count} vectors of {name}, which is not there", "`recnews train` clears them")
+            )
+    try:
+        live, _ = generations.live(prepared=True)
+    except RecnewsError as error:
+        return [*problems, Problem(str(error), "`recnews train`")]
+    return problems if live is None else [*problems, *_live_problems(store, live)]
+
+
+def _live_problems(store: Store, live: Generation) -> list[Problem]:
+    problems = []
+    missing = store.vectors.missing(live.id)
+    if missing:
+        problems.append(Problem(f"{missing} articles are not searchable yet in {live.id}", "`recnews ingest` any file"))
+    sample = store.vectors.sample(live.id, _SAMPLE)
+    if sample:
+        again, _ = live.encode([text for text, _ in sample])
+        differing = int((again.vectors != np.stack([vector for _, vector in sample])).any(axis=1).sum())
+        if differing:
+            problems.append(
+                Problem(f"{differing} of {len(sample)} stored vectors are not what {live.id} gives", "`recnews train`")
+            )
+    fresh, served = Catalog(live.id, live.dim), Catalog.open(live.folder, live.id, live.dim)
+    fresh.refresh(store)
+    served.refresh(store)
+    if not same_catalog(fresh, served):
+        problems.append(
+            Problem(f"{live.folder}: the index snapshot differs from the store", f"delete {live.folder}/catalog-*")
+        )
+    return problems
+
+
+def same_catalog(one: Catalog, other: Catalog) -> bool:
+    """Whether two catalogs would serve the same."""
+    ids = np.sort(one.index.ids())
+    if not np.array_equal(ids, np.sort(other.index.ids())):
+        return False
+    return np.array_equal(one.vectors(ids)[0], other.vectors(ids)[0]) and one.columns_equal(other)
