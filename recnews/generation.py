@@ -1,4 +1,7 @@
-"""One generation on disk: tokenizer, embedder and space that belong together, with a manifest of their checksums."""
+"""One generation on disk: tokenizer, embedder and space that belong together, with a manifest of their checksums.
+
+What it takes to encode is imported when it is asked for: a feed needs only the vectors that are stored already.
+"""
 
 import hashlib
 import json
@@ -7,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recnews.config import EmbeddingSettings
-from recnews.embed.base import Embedder
 from recnews.errors import DamagedGenerationError
 from recnews.records import Encoded
-from recnews.text import Tokenizer
+
+if TYPE_CHECKING:
+    from recnews.embed.base import Embedder
+    from recnews.text import Tokenizer
 
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
@@ -73,8 +78,10 @@ class Generation:
         return EmbeddingSettings.model_validate(self.manifest.settings)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> "Tokenizer":
         """The tokenizer. Raises `DamagedGenerationError`."""
+        from recnews.text import Tokenizer
+
         self.verify([TOKENIZER_FILE])
         try:
             return Tokenizer.from_state(json.loads((self.folder / TOKENIZER_FILE).read_text(encoding="utf-8")))
@@ -82,7 +89,7 @@ class Generation:
             raise DamagedGenerationError(self.id, self.folder / TOKENIZER_FILE, f"cannot be read ({error})") from error
 
     @cached_property
-    def embedder(self) -> Embedder:
+    def embedder(self) -> "Embedder":
         """The embedder. Raises `DamagedGenerationError`."""
         self.verify([name for name in self.manifest.files if name.startswith(f"{EMBEDDER_FOLDER}/")])
         folder = self.folder / EMBEDDER_FOLDER

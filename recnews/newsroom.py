@@ -374,7 +374,7 @@ class Newsroom:
         if dry_run:
             yield Intake(moment, batch, on_error, dry_run, None, lambda: 0)
             return
-        with Quarantine(self.home / "corpora" / "quarantine", kind, files) as quarantine:
+        with Quarantine(self.home / "corpora" / "quarantine", kind, moment.date(), files) as quarantine:
             yield Intake(moment, batch, on_error, dry_run, quarantine, self._index)
 
     def _index(self) -> int:

@@ -88,15 +88,15 @@ class Vocabulary:
         Sparck Jones 1972 for idf; Manning et al., Introduction to Information Retrieval, 6.4.1 for the log.
         Columns ascend within a row, so that sums over a row always run in the same order.
         """
-        rows = [self._counted(text, title_weight) for text in texts]
-        indptr = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum([len(row) for row in rows], out=indptr[1:])
-        columns = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(indptr[-1]))
-        tf = np.fromiter(chain.from_iterable(row.values() for row in rows), dtype=np.float32, count=int(indptr[-1]))
-        matrix = sparse.csr_array(
-            ((1.0 + np.log(tf)) * self.idf[columns], columns, indptr), shape=(len(rows), len(self))
-        )
-        matrix.sort_indices()
+        titles, bodies = self._rows([text.title for text in texts]), self._rows([text.body for text in texts])
+        lengths = [len(title) + len(body) for title, body in zip(titles, bodies, strict=True)]
+        indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        parts = [part for pair in zip(titles, bodies, strict=True) for part in pair]
+        columns = np.fromiter(chain.from_iterable(parts), dtype=np.int32, count=int(indptr[-1]))
+        share = np.repeat(np.tile(np.array([title_weight, 1], dtype=np.float32), len(texts)), [len(part) for part in parts])
+        matrix = sparse.csr_array((share, columns, indptr), shape=(len(texts), len(self)))
+        matrix.sum_duplicates()
+        matrix.data = (1.0 + np.log(matrix.data)) * self.idf[matrix.indices]
         return matrix
 
     def keywords(self, weights: sparse.csr_array, limit: int) -> list[tuple[str, ...]]:
@@ -108,15 +108,10 @@ class Vocabulary:
             found.append(tuple(self.words[column] for column in columns[order]))
         return found
 
-    def _counted(self, text: Tokens, title_weight: int) -> dict[int, int]:
-        ids = self.ids
-        counted: dict[int, int] = {}
-        for tokens, weight in ((text.title, title_weight), (text.body, 1)):
-            for token in tokens:
-                row = ids.get(token)
-                if row is not None:
-                    counted[row] = counted.get(row, 0) + weight
-        return counted
+    def _rows(self, token_lists: Sequence[list[str]]) -> list[list[int]]:
+        """The vocabulary rows of the known tokens of each list."""
+        find = self.ids.get
+        return [[row for token in tokens if (row := find(token)) is not None] for tokens in token_lists]
 
     def save(self, folder: Path) -> None:
         """Write `words.txt` and `counts.npy`."""

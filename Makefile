@@ -1,0 +1,55 @@
+# `make demo` and `make test` do all the set-up themselves; they need Python 3.11 to 3.13 with venv, and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test lint format types layers check bench clean help
+
+help:  ## Say what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(VENV)/.demo-installed  ## Real Chinese articles from ingest to an explained feed, in ./demo-home
+	$(BIN)/recnews demo
+
+test: $(VENV)/.dev-installed  ## All tests, with branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev-installed  ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev-installed  ## Bring the code into style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.dev-installed  ## mypy --strict over package and tests
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev-installed  ## Who may import whom
+	$(BIN)/lint-imports
+
+check: lint types layers test  ## Everything but the demo
+
+bench: $(VENV)/.dev-installed  ## Measure beside the naive way; needs ../shared/data, else says so
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/startup.py
+
+clean:  ## Remove the virtual environment and what tools leave behind
+	rm -rf $(VENV) demo-home .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "recnews needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+
+$(VENV)/.demo-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
