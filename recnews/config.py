@@ -41,10 +41,15 @@ class EmbeddingSettings(_Section):
     """How words and articles become vectors."""
 
     embedder: Literal["word2vec", "doc2vec"] = "word2vec"
+    """`word2vec`: weighted means of word vectors, thousands of articles a second; `doc2vec`: inferred one by one."""
     dim: int = Field(default=256, ge=8, le=1024)
+    """Length of a word vector."""
     epochs: int = Field(default=8, ge=1, le=200)
+    """Passes over the corpus when words are learned."""
     window: int = Field(default=8, ge=1, le=50)
+    """How many words to each side are a word's context."""
     negative: int = Field(default=8, ge=1, le=50)
+    """Random words set against each true context."""
     min_count: int = Field(default=3, ge=1, le=1000)
     """A word must occur this often in the corpus to be learned; lowered for corpora under 1,000 articles."""
     subsample: float = Field(default=1e-4, ge=0, le=1)
@@ -56,6 +61,7 @@ class EmbeddingSettings(_Section):
     workers: int = Field(default=0, ge=0, le=256)
     """Training threads; 0 uses every core. One worker makes training reproducible to the byte."""
     seed: int = Field(default=1, ge=0, le=2**31 - 1)
+    """Where all randomness of a training starts."""
     keywords: int = Field(default=32, ge=1, le=200)
     """How many of an article's most telling words are kept beside its vector, to say which words two articles share."""
 
@@ -68,7 +74,9 @@ class FeedSettings(_Section):
     half_life_days: float = Field(default=14.0, gt=0)
     """A read counts half as much after this many days."""
     like_weight: float = Field(default=2.0, ge=0)
+    """How much a like counts beside a read."""
     share_weight: float = Field(default=2.0, ge=0)
+    """How much a share counts beside a read."""
     dislike_weight: float = Field(default=1.0, ge=0)
     """Subtracted: the reader vector moves away from what was disliked (Rocchio 1971)."""
     bounce_seconds: float = Field(default=3.0, ge=0)
@@ -78,9 +86,11 @@ class FeedSettings(_Section):
     freshness: float = Field(default=0.1, ge=0)
     """Score of an article published this instant; halves every `freshness_half_life_hours`."""
     freshness_half_life_hours: float = Field(default=24.0, gt=0)
+    """After this many hours an article's freshness has halved."""
     popularity: float = Field(default=0.05, ge=0)
     """Score of the most read article of the last `popularity_days`."""
     popularity_days: float = Field(default=7.0, gt=0)
+    """How far back readers are counted."""
     diversity: float = Field(default=0.2, ge=0, le=1)
     """0 ranks by score alone; towards 1 an article like one already chosen is pushed down (MMR, Carbonell 1998)."""
 

@@ -114,7 +114,7 @@ class Generation:
         embedder = self.embedder
         weights = embedder.vocabulary.weights(tokens, self.settings.title_weight)
         keywords = embedder.vocabulary.keywords(weights, self.settings.keywords)
-        return embedder.encode(tokens), [" ".join(words) for words in keywords]
+        return embedder.encode(tokens, weights), [" ".join(words) for words in keywords]
 
     def verify(self, names: Sequence[str] | None = None) -> None:
         """Check files (all when None) against the manifest. Raises `DamagedGenerationError` at the first bad one."""

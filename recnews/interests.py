@@ -9,6 +9,7 @@ from recnews.config import FeedSettings
 from recnews.records import Event, Float32, Interests
 
 _SECONDS_A_DAY = 86_400.0
+_HEAVIEST = 1e30  # still a float32
 
 
 def event_weights(events: Sequence[Event], now: datetime, settings: FeedSettings) -> Float32:
@@ -31,7 +32,7 @@ def event_weights(events: Sequence[Event], now: datetime, settings: FeedSettings
             days = max((now - event.at).total_seconds(), 0.0) / _SECONDS_A_DAY
             weight *= 0.5 ** (days / settings.half_life_days)
         weights.append(weight)
-    return np.array(weights, dtype=np.float32)
+    return np.clip(weights, -_HEAVIEST, _HEAVIEST).astype(np.float32)
 
 
 def from_history(vectors: Float32, weights: Float32) -> Interests:
@@ -39,7 +40,9 @@ def from_history(vectors: Float32, weights: Float32) -> Interests:
 
     No interest at all when the history is empty, weighs nothing or cancels out. Rocchio 1971 for what is disliked.
     """
-    total = np.einsum("i,ij->j", weights, vectors)
+    heaviest = np.abs(weights).max(initial=0.0)
+    # Only proportions matter: all that a reader read a year ago still says where their interest lies.
+    total = np.einsum("i,ij->j", weights / heaviest if heaviest else weights, vectors)
     length = float(np.sqrt(np.einsum("i,i->", total, total)))
     if length < 1e-6 or not (weights > 0).any():
         return Interests(np.zeros((0, vectors.shape[1]), np.float32), np.zeros(0, np.float32))

@@ -34,8 +34,11 @@ class Embedder(Protocol):
         """(vocabulary, d) unit vectors of words: neighbours in meaning, not necessarily in the article space."""
         ...
 
-    def encode(self, texts: Sequence[Tokens]) -> Encoded:
-        """Vectors of texts, (n, dim). A text without a known word gets a zero row, never noise."""
+    def encode(self, texts: Sequence[Tokens], weights: sparse.csr_array | None = None) -> Encoded:
+        """Vectors of texts, (n, dim). A text without a known word gets a zero row, never noise.
+
+        `weights` are the texts' `vocabulary.weights`, for a caller that has them already.
+        """
         ...
 
     def save(self, folder: Path) -> None:
@@ -85,7 +88,7 @@ class Vocabulary:
     def weights(self, texts: Sequence[Tokens], title_weight: int) -> sparse.csr_array:
         """(n, vocabulary) float32 weights `(1 + log tf) * idf`, a title token counting `title_weight` times.
 
-        Sparck Jones 1972 for idf; Manning et al., Introduction to Information Retrieval, 6.4.1 for the log.
+        Sparck Jones 1972 for idf; Manning et al., Introduction to Information Retrieval, 6.4.1, for the log.
         Columns ascend within a row, so that sums over a row always run in the same order.
         """
         titles, bodies = self._rows([text.title for text in texts]), self._rows([text.body for text in texts])
@@ -93,7 +96,9 @@ class Vocabulary:
         indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         parts = [part for pair in zip(titles, bodies, strict=True) for part in pair]
         columns = np.fromiter(chain.from_iterable(parts), dtype=np.int32, count=int(indptr[-1]))
-        share = np.repeat(np.tile(np.array([title_weight, 1], dtype=np.float32), len(texts)), [len(part) for part in parts])
+        share = np.repeat(
+            np.tile(np.array([title_weight, 1], dtype=np.float32), len(texts)), [len(part) for part in parts]
+        )
         matrix = sparse.csr_array((share, columns, indptr), shape=(len(texts), len(self)))
         matrix.sum_duplicates()
         matrix.data = (1.0 + np.log(matrix.data)) * self.idf[matrix.indices]

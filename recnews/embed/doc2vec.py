@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from recnews.config import EmbeddingSettings
 from recnews.embed.base import Progress, TokenFile, Vocabulary, effective_min_count
@@ -47,7 +48,7 @@ class Doc2VecEmbedder:
         """Length of an article vector."""
         return self._space.dim
 
-    def encode(self, texts: Sequence[Tokens]) -> Encoded:
+    def encode(self, texts: Sequence[Tokens], weights: sparse.csr_array | None = None) -> Encoded:  # noqa: ARG002
         """Vectors of texts, (n, dim); a zero row for a text without a known word. Slow: milliseconds a text."""
         raw = np.zeros((len(texts), self._hidden.shape[1]), dtype=np.float32)
         known = np.zeros(len(texts), dtype=bool)

@@ -40,9 +40,10 @@ class Word2VecEmbedder:
         """Length of an article vector."""
         return int(self._table.shape[1])
 
-    def encode(self, texts: Sequence[Tokens]) -> Encoded:
+    def encode(self, texts: Sequence[Tokens], weights: sparse.csr_array | None = None) -> Encoded:
         """Vectors of texts, (n, dim); a zero row for a text without a known word."""
-        weights = self.vocabulary.weights(texts, self._settings.title_weight)
+        if weights is None:
+            weights = self.vocabulary.weights(texts, self._settings.title_weight)
         means, known = weighted_means(weights, self._table)
         return to_unit(means - self._mean, known)
 

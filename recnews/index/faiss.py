@@ -31,7 +31,8 @@ class _Segment:
         """(n,) row of each id, -1 where it is not alive here."""
         if not len(self.ids):
             return np.full(len(ids), -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self._sorted, ids), len(self.ids) - 1)
+        # Of several rows of one id only the last can be alive: the others were replaced by it.
+        place = np.maximum(np.searchsorted(self._sorted, ids, side="right") - 1, 0)
         rows = self._order[place]
         return np.where((self._sorted[place] == ids) & self.alive[rows], rows, -1)
 
@@ -62,7 +63,10 @@ class FaissIndex:
             index = faiss.read_index(str(folder / _INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise ValueError(f"{folder / _INDEX_FILE}: {error}") from error
-        ids = np.load(folder / _IDS_FILE)
+        try:
+            ids = np.load(folder / _IDS_FILE)
+        except EOFError as error:
+            raise ValueError(f"{folder / _IDS_FILE}: {error}") from error
         if index.ntotal != len(ids):
             raise ValueError(f"{folder}: {index.ntotal} vectors but {len(ids)} ids")
         loaded = cls(index.d)
@@ -132,10 +136,16 @@ class FaissIndex:
             rows = segment.rows(np.asarray(allowed, dtype=np.int64))
             wanted = np.zeros(len(segment.ids), dtype=bool)
             wanted[rows[rows >= 0]] = True
-        take = min(k, int(wanted.sum()))
-        if take <= 0 or not len(queries):
+        most = int(wanted.sum())
+        if min(k, most) <= 0 or not len(queries):
             return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
-        return segment.search(np.ascontiguousarray(queries), take, wanted)
+        take, queries = min(k + 1, most), np.ascontiguousarray(queries)
+        scores, ids = segment.search(queries, take, wanted)
+        # FAISS breaks ties by row. Where the last place is tied with the next, all of the tie must be seen.
+        while take < most and (scores[:, -1] == scores[:, k - 1]).any():
+            take = min(2 * take, most)
+            scores, ids = segment.search(queries, take, wanted)
+        return scores, ids
 
     def _compacted(self, segment: _Segment) -> _Segment:
         """Rewrite the segment in memory once more than half of its rows are dead."""

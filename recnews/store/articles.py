@@ -202,7 +202,7 @@ def _everything() -> Select[Any]:
 def _outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
     ids = [row["article_id"] for row in rows]
     found = select(articles.c.article_id, articles.c.digest).where(articles.c.article_id.in_(ids))
-    digests = dict(connection.execute(found).tuples().all())
+    digests = {row.article_id: row.digest for row in connection.execute(found)}
     outcomes: list[Outcome] = []
     for row in rows:
         known = digests.get(row["article_id"])

@@ -90,7 +90,7 @@ class Events:
     def reader_counts(self, since: datetime, before: datetime) -> dict[int, int]:
         """How many different readers each article had in `since <= at < before`, or at a time the log does not know."""
         query = (
-            select(events.c.article_id, func.count(events.c.user_id.distinct()))
+            select(events.c.article_id, func.count(events.c.user_id.distinct()).label("readers"))
             .where(
                 events.c.kind.in_(("read", "like", "share")),
                 or_(events.c.at.is_(None), events.c.at.between(to_micros(since), to_micros(before) - 1)),
@@ -98,7 +98,7 @@ class Events:
             .group_by(events.c.article_id)
         )
         with self._database.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row.article_id: row.readers for row in connection.execute(query)}
 
     def counts(self) -> tuple[int, int, int]:
         """How many events, how many readers, and how many events wait for their article."""

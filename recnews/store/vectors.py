@@ -169,9 +169,9 @@ class Vectors:
 
     def counts(self) -> dict[str, int]:
         """How many vectors each generation has."""
-        query = select(vectors.c.generation, func.count()).group_by(vectors.c.generation)
+        query = select(vectors.c.generation, func.count().label("stored")).group_by(vectors.c.generation)
         with self._database.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row.generation: row.stored for row in connection.execute(query)}
 
     def missing(self, generation: str) -> int:
         """How many articles have no vector of their present text."""

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from recnews.errors import MissingExtraError
 
 # Addresses carry no meaning a reader would share; only ASCII belongs to one, so Chinese right after it stays.
-_ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)[\x21-\x7e]+|[a-z0-9._%+-]+@[a-z0-9.-]+\.[a-z]{2,}")
+# A name before an @ is tried only from its beginning and never given back, or a long run would take quadratic time.
+_ADDRESS = re.compile(
+    r"(?:https?://|ftp://|www\.)[\x21-\x7e]+|(?<![a-z0-9._%+-])[a-z0-9._%+-]++@[a-z0-9.-]+\.[a-z]{2,}"
+)
 
 
 # What NFKC leaves alone, or turns from full-width into plain punctuation that parts words in either form.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -40,15 +41,17 @@ class Tokenizer:
         self.dictionary = tuple(dictionary)
         shipped = shipped_stop_words() if settings.stop_words else frozenset[str]()
         self.stop_words = shipped if stop_words is None else stop_words
-        self._cut: Cut = _ENGINES[settings.tokenizer](self.dictionary, settings.hmm)
         self._simplify = simplifier() if settings.simplify else None
-        self._kept = lru_cache(_REMEMBERED)(self._keep)
+        words = [
+            word if self._simplify is None else replace(word, word=self._simplify(word.word)) for word in dictionary
+        ]
+        self._cut: Cut = _ENGINES[settings.tokenizer](words, settings.hmm)
+        self._kept = _Remembered(self._keep)
 
     def __call__(self, text: str) -> list[str]:
         """Tokens of a text in their order; empty when it has none."""
         plain = normalize(text if self._simplify is None else self._simplify(text))
-        kept = self._kept
-        return [token for raw in self._pieces(plain) if (token := kept(raw))]
+        return list(filter(None, map(self._kept.__getitem__, self._pieces(plain))))
 
     def document(self, title: str, summary: str, body: str) -> Tokens:
         """Tokens of an article."""
@@ -86,6 +89,21 @@ class Tokenizer:
         if lone_letter or not _LETTER.search(token) or raw in self.stop_words or token in self.stop_words:
             return ""
         return token
+
+
+class _Remembered(dict[str, str]):
+    """What a function made of each string, forgotten all at once when it gets too much: news repeats its words, and
+    looking one up is all that is done a few hundred times for each article."""
+
+    def __init__(self, function: Callable[[str], str]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, key: str) -> str:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        value = self[key] = self._function(key)
+        return value
 
 
 @lru_cache(1)
