@@ -38,24 +38,38 @@ class TextSettings(_Section):
 
 
 class EmbeddingSettings(_Section):
-    """How words and articles become vectors."""
+    """How words and articles become vectors. Figures are in docs/embedding.md."""
 
     embedder: Literal["word2vec", "doc2vec"] = "word2vec"
-    """`word2vec`: weighted means of word vectors, thousands of articles a second; `doc2vec`: inferred one by one."""
+    """`word2vec`: weighted sums of word vectors, thousands of articles a second; `doc2vec`: inferred one by one."""
     dim: int = Field(default=256, ge=8, le=1024)
     """Length of a word vector."""
-    epochs: int = Field(default=8, ge=1, le=200)
+    epochs: int = Field(default=10, ge=1, le=200)
     """Passes over the corpus when words are learned."""
-    window: int = Field(default=8, ge=1, le=50)
-    """How many words to each side are a word's context."""
-    negative: int = Field(default=8, ge=1, le=50)
+    window: int = Field(default=20, ge=1, le=100)
+    """How many words to each side are a word's context: wide, so that words of one topic meet."""
+    negative: int = Field(default=5, ge=1, le=50)
     """Random words set against each true context."""
-    min_count: int = Field(default=3, ge=1, le=1000)
-    """A word must occur this often in the corpus to be learned; lowered for corpora under 1,000 articles."""
-    subsample: float = Field(default=1e-4, ge=0, le=1)
-    """Frequent words are skipped in training above this share of all tokens (Mikolov et al. 2013, section 2.3)."""
-    title_weight: int = Field(default=2, ge=1, le=20)
-    """How many times the title's tokens count beside the body's."""
+    min_count: int = Field(default=2, ge=1, le=1000)
+    """A word must occur this often in the corpus to be learned; once is enough with fewer than 200 articles."""
+    subsample_above: float = Field(default=30.0, gt=0)
+    """A word that occurs more often than this is skipped now and then in training (Mikolov et al. 2013, 2.3)."""
+    word_whitening: float = Field(default=0.75, ge=0, le=1)
+    """How far the spread of word vectors is evened out: 0 not at all, 1 fully."""
+    article_whitening: float = Field(default=0.5, ge=0, le=1)
+    """The same for article vectors."""
+    fit_articles: int = Field(default=50_000, ge=100)
+    """At most this many articles are looked at to fit the space."""
+    position: float = Field(default=15.0, gt=0)
+    """A token at place p, counted from the title's first, weighs position / (position + p)."""
+    semantic_dim: int = Field(default=128, ge=1, le=1024)
+    """Length of the part of an article vector that is learned."""
+    lexical_dim: int = Field(default=384, ge=8, le=4096)
+    """Length of the part that holds the words themselves."""
+    lexical_weight: float = Field(default=1.1, ge=0)
+    """How much the lexical part counts beside the learned one."""
+    lexical_idf: float = Field(default=0.75, ge=0)
+    """Power of idf in the lexical part: higher favours rare words."""
     infer_epochs: int = Field(default=20, ge=1, le=500)
     """Doc2Vec only: passes over a text when its vector is inferred."""
     workers: int = Field(default=0, ge=0, le=256)
@@ -64,6 +78,10 @@ class EmbeddingSettings(_Section):
     """Where all randomness of a training starts."""
     keywords: int = Field(default=32, ge=1, le=200)
     """How many of an article's most telling words are kept beside its vector, to say which words two articles share."""
+
+    def subsampling(self, tokens: int) -> float:
+        """gensim's `sample` for a corpus of that many tokens."""
+        return min(max(self.subsample_above / max(tokens, 1), 1e-5), 1e-3)
 
 
 class FeedSettings(_Section):
@@ -95,6 +113,17 @@ class FeedSettings(_Section):
     """0 ranks by score alone; towards 1 an article like one already chosen is pushed down (MMR, Carbonell 1998)."""
 
 
+class StorySettings(_Section):
+    """Which articles are taken to tell the same story: copies and light rewrites, of which a feed shows one."""
+
+    likeness: float = Field(default=0.5, gt=0, le=1)
+    """Smallest share of common character 5-grams (Jaccard) of two articles of one story."""
+    days: int = Field(default=7, ge=0, le=3650)
+    """Articles published further apart are not compared: news repeats its formulas every few weeks."""
+    cosine: float = Field(default=0.7, ge=-1, le=1)
+    """Smallest cosine of the two article vectors, where a generation has both."""
+
+
 class IngestSettings(_Section):
     """How articles and events are taken in."""
 
@@ -112,6 +141,7 @@ class Settings(_Section):
     text: TextSettings = TextSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     feed: FeedSettings = FeedSettings()
+    stories: StorySettings = StorySettings()
     ingest: IngestSettings = IngestSettings()
 
     def override(self, section: str, **values: Any) -> "Settings":

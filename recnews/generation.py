@@ -112,9 +112,9 @@ class Generation:
         """Vectors of articles, and of each its most telling words, separated by spaces, the most telling first."""
         tokens = [self.tokenizer.document(text.title, text.summary, text.body) for text in texts]
         embedder = self.embedder
-        weights = embedder.vocabulary.weights(tokens, self.settings.title_weight)
-        keywords = embedder.vocabulary.keywords(weights, self.settings.keywords)
-        return embedder.encode(tokens, weights), [" ".join(words) for words in keywords]
+        weighed = embedder.weigh(tokens)
+        keywords = embedder.vocabulary.keywords(weighed, self.settings.keywords)
+        return embedder.encode(tokens, weighed), [" ".join(words) for words in keywords]
 
     def verify(self, names: Sequence[str] | None = None) -> None:
         """Check files (all when None) against the manifest. Raises `DamagedGenerationError` at the first bad one."""
@@ -146,11 +146,13 @@ def load_generation(folder: Path, name: str) -> Generation:
                 name, file, f"has format {values['format']!r}, this recnews reads format {FORMAT}"
             )
         manifest = Manifest(**values)
+        if not isinstance(manifest.dim, int) or not isinstance(manifest.settings, dict):
+            raise TypeError("its dim or settings are not what they should be")
         for entry, record in manifest.files.items():
             size = (folder / entry).stat().st_size
             if size != record["bytes"]:
                 raise DamagedGenerationError(name, folder / entry, f"has {size} bytes, should have {record['bytes']}")
-    except (OSError, TypeError, KeyError, ValueError) as error:
+    except (OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         raise DamagedGenerationError(name, file, f"cannot be read ({error})") from error
     return Generation(folder, manifest)
 

@@ -44,9 +44,8 @@ def train(
     with generations.training():
         if store.articles.count() == 0:
             raise TrainingError("there are no articles to learn from; run `recnews ingest` first")
-        name, folder, forgotten = generations.begin()
-        for old in forgotten:
-            store.vectors.drop(old)
+        name, folder = generations.begin()
+        store.vectors.retain(generations.names())  # a killed training or pruning may have left some of others
         tokenizer = Tokenizer(settings.text, dictionary)
         manifest = _fit(store, tokenizer, folder, settings, progress)
         manifest = replace(manifest, generation=name, created_at=now.isoformat(), promote=promote)

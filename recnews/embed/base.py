@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from recnews.records import Encoded, Float32, Int64, Tokens
+from recnews.records import Bools, Encoded, Float32, Int64, Tokens
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of it that is done, 0 to 1."""
 
 WORDS_FILE = "words.txt"
 COUNTS_FILE = "counts.npy"
+_FIT_BATCH = 500
 
 
 class Embedder(Protocol):
@@ -34,10 +36,14 @@ class Embedder(Protocol):
         """(vocabulary, d) unit vectors of words: neighbours in meaning, not necessarily in the article space."""
         ...
 
-    def encode(self, texts: Sequence[Tokens], weights: sparse.csr_array | None = None) -> Encoded:
+    def weigh(self, texts: Sequence[Tokens]) -> "Weighed":
+        """The weights of the texts' words."""
+        ...
+
+    def encode(self, texts: Sequence[Tokens], weighed: "Weighed | None" = None) -> Encoded:
         """Vectors of texts, (n, dim). A text without a known word gets a zero row, never noise.
 
-        `weights` are the texts' `vocabulary.weights`, for a caller that has them already.
+        `weighed` is what `weigh` gives for the texts, for a caller that has it already.
         """
         ...
 
@@ -60,6 +66,13 @@ class TokenFile:
                 title, _, body = line.rstrip("\n").partition("\t")
                 yield Tokens(title.split(), body.split())
 
+    def batches(self, sample: int) -> Iterator[list[Tokens]]:
+        """At most `sample` articles, spread evenly over the corpus, in batches."""
+        step = max(1, -(-self.articles // sample))
+        chosen = islice(self, 0, None, step)
+        while batch := list(islice(chosen, _FIT_BATCH)):
+            yield batch
+
     @classmethod
     def write(cls, path: Path, corpus: Iterator[Tokens]) -> "TokenFile":
         """Write a corpus, one article at a time."""
@@ -72,6 +85,19 @@ class TokenFile:
         return cls(path, articles, tokens)
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Texts as rows of word weights, each of unit length or empty.
+
+    `matrix` is (n, vocabulary + unseen) float32; its last columns belong to `unseen`, words that are not in the
+    vocabulary, in alphabetical order. `known` (n,) bool is False for a text without a word of the vocabulary.
+    """
+
+    matrix: sparse.csr_array
+    unseen: tuple[str, ...]
+    known: Bools
+
+
 class Vocabulary:
     """The words an embedder has learned, most frequent first, with how often and in how many articles they occur."""
 
@@ -80,43 +106,57 @@ class Vocabulary:
         self.words = list(words)
         self.counts, self.articles, self.total_articles = counts, articles, total_articles
         self.ids = {word: row for row, word in enumerate(self.words)}
-        self.idf = (np.log((1.0 + total_articles) / (1.0 + articles)) + 1.0).astype(np.float32)
+        self.idf = np.log((1.0 + total_articles) / np.maximum(articles, 1))
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def weights(self, texts: Sequence[Tokens], title_weight: int) -> sparse.csr_array:
-        """(n, vocabulary) float32 weights `(1 + log tf) * idf`, a title token counting `title_weight` times.
+    def idf_of(self, columns: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """(n,) idf (Sparck Jones 1972) of columns of `Weighed.matrix`; an unseen word counts as if in one article."""
+        idf = np.full(len(columns), np.log(1.0 + self.total_articles))
+        seen = columns < len(self)
+        idf[seen] = self.idf[columns[seen]]
+        return idf
 
-        Sparck Jones 1972 for idf; Manning et al., Introduction to Information Retrieval, 6.4.1, for the log.
-        Columns ascend within a row, so that sums over a row always run in the same order.
+    def weigh(self, texts: Sequence[Tokens], position: float) -> Weighed:
+        """Weights `sqrt(c * idf)`, where a token at place p adds `position / (position + p)` to its word's count c.
+
+        News says first what matters most; the title is where a text starts. Columns ascend within a row, and words that
+        are unseen keep their order whatever batch they come in: sums over a row always run the same way.
         """
-        titles, bodies = self._rows([text.title for text in texts]), self._rows([text.body for text in texts])
-        lengths = [len(title) + len(body) for title, body in zip(titles, bodies, strict=True)]
-        indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        parts = [part for pair in zip(titles, bodies, strict=True) for part in pair]
-        columns = np.fromiter(chain.from_iterable(parts), dtype=np.int32, count=int(indptr[-1]))
-        share = np.repeat(
-            np.tile(np.array([title_weight, 1], dtype=np.float32), len(texts)), [len(part) for part in parts]
-        )
-        matrix = sparse.csr_array((share, columns, indptr), shape=(len(texts), len(self)))
+        flat = list(chain.from_iterable(part for text in texts for part in (text.title, text.body)))
+        lengths = np.fromiter((len(text.title) + len(text.body) for text in texts), dtype=np.int64, count=len(texts))
+        columns = np.fromiter(map(self.ids.get, flat, repeat(-1)), dtype=np.int32, count=len(flat))
+        missing = np.flatnonzero(columns < 0)
+        unseen = sorted({flat[place] for place in missing.tolist()})
+        extra = {word: column for column, word in enumerate(unseen, start=len(self))}
+        columns[missing] = [extra[flat[place]] for place in missing.tolist()]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(len(flat)) - np.repeat(starts[:-1], lengths)
+        shape = (len(texts), len(self) + len(unseen))
+        matrix = sparse.csr_array((position / (position + places), columns, starts), shape=shape)
         matrix.sum_duplicates()
-        matrix.data = (1.0 + np.log(matrix.data)) * self.idf[matrix.indices]
-        return matrix
+        rows = np.repeat(np.arange(len(texts)), np.diff(matrix.indptr))
+        weights = np.sqrt(matrix.data * self.idf_of(matrix.indices))
+        squares = np.bincount(rows, weights=weights * weights, minlength=len(texts))
+        matrix.data = (weights / np.sqrt(squares)[rows]).astype(np.float32)
+        known = np.bincount(rows[matrix.indices < len(self)], minlength=len(texts)) > 0
+        return Weighed(matrix, tuple(unseen), known)
 
-    def keywords(self, weights: sparse.csr_array, limit: int) -> list[tuple[str, ...]]:
-        """The `limit` heaviest words of each row of `weights`, the heaviest first, ties by vocabulary order."""
+    def keywords(self, weighed: Weighed, limit: int) -> list[tuple[str, ...]]:
+        """The `limit` heaviest words of each text, the heaviest first, ties by column."""
+        matrix, size = weighed.matrix, len(self)
         found = []
-        for start, end in zip(weights.indptr[:-1], weights.indptr[1:], strict=True):
-            columns, values = weights.indices[start:end], weights.data[start:end]
-            order = np.lexsort((columns, -values))[:limit]
-            found.append(tuple(self.words[column] for column in columns[order]))
+        for start, end in zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True):
+            columns, values = matrix.indices[start:end], matrix.data[start:end]
+            order = np.argsort(-values, kind="stable")[:limit]
+            found.append(
+                tuple(
+                    self.words[column] if column < size else weighed.unseen[column - size]
+                    for column in columns[order].tolist()
+                )
+            )
         return found
-
-    def _rows(self, token_lists: Sequence[list[str]]) -> list[list[int]]:
-        """The vocabulary rows of the known tokens of each list."""
-        find = self.ids.get
-        return [[row for token in tokens if (row := find(token)) is not None] for tokens in token_lists]
 
     def save(self, folder: Path) -> None:
         """Write `words.txt` and `counts.npy`."""
@@ -143,4 +183,4 @@ class Vocabulary:
 
 def effective_min_count(asked: int, articles: int) -> int:
     """A small corpus cannot afford to drop its rare words."""
-    return min(asked, 1 if articles < 200 else 2 if articles < 1000 else asked)
+    return min(asked, 1 if articles < 200 else asked)

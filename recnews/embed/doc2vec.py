@@ -6,20 +6,23 @@ model is kept as plain arrays; a pickle from a backup could run code.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from recnews.config import EmbeddingSettings
-from recnews.embed.base import Progress, TokenFile, Vocabulary, effective_min_count
-from recnews.embed.space import Space, fit_whitening
+from recnews.embed.base import Progress, TokenFile, Vocabulary, Weighed, effective_min_count
+from recnews.embed.lexical import Lexical
+from recnews.embed.space import Space, fit_space, to_unit
+from recnews.embed.word2vec import whiten_words
 from recnews.errors import TrainingError
 from recnews.records import Encoded, Float32, Tokens
 
 _HIDDEN = "hidden.npy"
 _WORD_VECTORS = "word_vectors.npy"
+_FIT_ARTICLES = 2000
 _LONGEST = 10_000  # gensim looks at no more of a document
 
 
@@ -33,32 +36,34 @@ class Doc2VecEmbedder:
         vocabulary: Vocabulary,
         words: Float32,
         hidden: Float32,
+        *,
         space: Space,
+        lexical: Lexical,
         settings: EmbeddingSettings,
     ) -> None:
         """`words` (v, d) unit rows; `hidden` (v, d) the output weights that inference runs against."""
         self.vocabulary, self.words = vocabulary, words
-        self._hidden, self._space, self._settings = hidden, space, settings
+        self._hidden, self._space, self._lexical, self._settings = hidden, space, lexical, settings
         self._model: Any = None
-        start = np.random.default_rng(settings.seed).random(hidden.shape[1], dtype=np.float32)
-        self._start = (start - np.float32(0.5)) / np.float32(hidden.shape[1])
 
     @property
     def dim(self) -> int:
         """Length of an article vector."""
-        return self._space.dim
+        return self._space.dim + self._lexical.dim
 
-    def encode(self, texts: Sequence[Tokens], weights: sparse.csr_array | None = None) -> Encoded:  # noqa: ARG002
+    def weigh(self, texts: Sequence[Tokens]) -> Weighed:
+        """The weights of the texts' words."""
+        return self.vocabulary.weigh(texts, self._settings.position)
+
+    def encode(self, texts: Sequence[Tokens], weighed: Weighed | None = None) -> Encoded:
         """Vectors of texts, (n, dim); a zero row for a text without a known word. Slow: milliseconds a text."""
+        weighed = weighed or self.weigh(texts)
         raw = np.zeros((len(texts), self._hidden.shape[1]), dtype=np.float32)
-        known = np.zeros(len(texts), dtype=bool)
-        for row, text in enumerate(texts):
-            tokens = [t for t in text.title * self._settings.title_weight + text.body if t in self.vocabulary.ids][
-                :_LONGEST
-            ]
-            if tokens:
-                raw[row], known[row] = self._infer(tokens), True
-        return self._space.apply(raw, known)
+        self._model = self._model or _model_around(self.vocabulary, self._hidden, self._settings)
+        for row in np.flatnonzero(weighed.known).tolist():
+            raw[row] = _infer(self._model, texts[row], self._settings)
+        lexical = self._lexical.block(weighed)
+        return self._space.join(self._space.project(raw), lexical, self._settings.lexical_weight, weighed.known)
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary, the weights and the space."""
@@ -66,34 +71,20 @@ class Doc2VecEmbedder:
         np.save(folder / _WORD_VECTORS, self.words)
         np.save(folder / _HIDDEN, self._hidden)
         self._space.save(folder)
+        self._lexical.save(folder)
 
     @classmethod
     def load(cls, folder: Path, settings: EmbeddingSettings) -> "Doc2VecEmbedder":
         """Read what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
+        vocabulary = Vocabulary.load(folder)
         return cls(
-            Vocabulary.load(folder),
+            vocabulary,
             np.load(folder / _WORD_VECTORS, mmap_mode="r"),
             np.load(folder / _HIDDEN),
-            Space.load(folder),
-            settings,
+            space=Space.load(folder),
+            lexical=Lexical.load(folder, vocabulary, settings.lexical_dim, settings.lexical_idf),
+            settings=settings,
         )
-
-    def _infer(self, tokens: list[str]) -> Float32:
-        """One inference from a fixed state: gensim's schedule, none of its shared randomness."""
-        from gensim.models.doc2vec import train_document_dbow
-
-        model = self._model = self._model or _model_around(self.vocabulary, self._hidden, self._settings)
-        model.random = np.random.RandomState(self._settings.seed)
-        vector, epochs = self._start.copy().reshape(1, -1), self._settings.infer_epochs
-        work, free = np.zeros(model.layer1_size, np.float32), np.ones(1, np.float32)
-        alphas = np.linspace(model.alpha, model.min_alpha, epochs)
-        for alpha in alphas:
-            train_document_dbow(
-                model, tokens, [0], float(alpha), work,
-                learn_words=False, learn_hidden=False, doctag_vectors=vector, doctags_lockf=free,
-            )  # fmt: skip
-        inferred: Float32 = vector[0]
-        return inferred
 
 
 def fit(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progress: Progress) -> Doc2VecEmbedder:
@@ -104,12 +95,37 @@ def fit(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progress: 
     model = _train(corpus, settings, workers, progress)
     counts = np.array([model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key], dtype=np.int64)
     vocabulary = Vocabulary.of_corpus(corpus, model.wv.index_to_key, counts)
-    raw = np.ascontiguousarray(model.wv.vectors, dtype=np.float32)
-    words = fit_whitening([raw], raw.shape[1]).apply(raw, np.ones(len(raw), dtype=bool)).vectors
-    # Trained document vectors lie where inferred ones would: the space is fitted on them, for inference is slow.
-    space = fit_whitening([np.asarray(model.dv.vectors, dtype=np.float32)], settings.dim)
+    words = to_unit(whiten_words(np.asarray(model.wv.vectors, dtype=np.float32), settings.word_whitening)).vectors
+    model.random = np.random.RandomState(settings.seed)
+    # Inferred as they will be served: trained document vectors lie elsewhere. Slow, so a few thousand must do.
+    inferred = [
+        _infer(model, text, settings)
+        for texts in corpus.batches(min(settings.fit_articles, _FIT_ARTICLES))
+        for text in texts
+        if any(token in vocabulary.ids for token in chain(text.title, text.body))
+    ]
+    documents = np.array(inferred, dtype=np.float32).reshape(-1, settings.dim)
+    space = fit_space(lambda: [documents], settings.dim, settings.semantic_dim, settings.article_whitening)
     progress("space", 1.0)
-    return Doc2VecEmbedder(vocabulary, words, np.array(model.syn1neg), space, settings)
+    lexical = Lexical.of(vocabulary, settings.lexical_dim, settings.lexical_idf)
+    return Doc2VecEmbedder(vocabulary, words, np.array(model.syn1neg), space=space, lexical=lexical, settings=settings)
+
+
+def _infer(model: Any, text: Tokens, settings: EmbeddingSettings) -> Float32:
+    """The vector (d,) of one text: gensim's schedule from a fixed state, none of its shared randomness."""
+    from gensim.models.doc2vec import train_document_dbow
+
+    tokens = [token for token in chain(text.title, text.body) if token in model.wv.key_to_index][:_LONGEST]
+    model.random = np.random.RandomState(settings.seed)
+    start = np.random.default_rng(settings.seed).random(settings.dim, dtype=np.float32)
+    vector = ((start - np.float32(0.5)) / np.float32(settings.dim)).reshape(1, -1)
+    work, free = np.zeros(model.layer1_size, np.float32), np.ones(1, np.float32)
+    for alpha in np.linspace(model.alpha, model.min_alpha, settings.infer_epochs):
+        train_document_dbow(
+            model, tokens, [0], float(alpha), work,
+            learn_words=False, learn_hidden=False, doctag_vectors=vector, doctags_lockf=free,
+        )  # fmt: skip
+    return np.asarray(vector[0])
 
 
 def _documents(corpus: TokenFile) -> Iterator[Any]:
@@ -124,7 +140,6 @@ def _parameters(settings: EmbeddingSettings) -> dict[str, Any]:
         "vector_size": settings.dim,
         "window": settings.window,
         "negative": settings.negative,
-        "sample": settings.subsample,
         "dm": 0,
         "dbow_words": 1,
         "epochs": settings.epochs,
@@ -136,7 +151,8 @@ def _model_around(vocabulary: Vocabulary, hidden: Float32, settings: EmbeddingSe
     """A gensim model that can infer, put together from the saved arrays."""
     from gensim.models import Doc2Vec
 
-    model = Doc2Vec(min_count=1, **_parameters(settings))
+    # Every word is learned and none is skipped at inference: a short text has none to spare.
+    model = Doc2Vec(min_count=1, sample=0, **_parameters(settings))
     frequencies = dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True))
     model.build_vocab_from_freq(frequencies, corpus_count=vocabulary.total_articles)
     model.syn1neg = np.array(hidden)
@@ -160,7 +176,14 @@ def _train(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progres
 
     minimum = effective_min_count(settings.min_count, corpus.articles)
     try:
-        return Doc2Vec(Documents(), min_count=minimum, workers=workers, callbacks=[Epochs()], **_parameters(settings))
+        return Doc2Vec(
+            Documents(),
+            min_count=minimum,
+            sample=settings.subsampling(corpus.tokens),
+            workers=workers,
+            callbacks=[Epochs()],
+            **_parameters(settings),
+        )
     except RuntimeError as error:
         raise TrainingError(
             f"none of the words of {corpus.articles} articles occurs {minimum} times; "

@@ -1,10 +1,15 @@
-"""The space of article vectors: centred, whitened, of unit length. One affine map, fitted at train time."""
+"""The semantic part of an article vector: raw vectors whitened and centred, and how it joins the lexical part.
 
-from collections.abc import Iterable
+Whitening divides each principal direction by its spread to a power below 1, on a covariance drawn towards a sphere by
+`d / (n + d)`: a direction that few articles bear out is not blown up to the size of one that all bear out.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recnews.records import Bools, Encoded, Float32
 
@@ -16,71 +21,92 @@ _BLOCK = 64
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """`x -> unit((x - mean) @ matrix)`; mean (d,), matrix (d, dim), float32."""
+    """`raw -> unit(unit(raw @ matrix) - center)`; matrix (d, k) and center (k,), float32."""
 
-    mean: Float32
     matrix: Float32
+    center: Float32
 
     @property
     def dim(self) -> int:
-        """Length of what comes out."""
+        """Length of the semantic part."""
         return int(self.matrix.shape[1])
 
-    def apply(self, raw: Float32, known: Bools) -> Encoded:
-        """Put raw vectors (n, d) into the space; rows not `known` come out zero."""
-        return to_unit(blockwise_product(raw - self.mean, self.matrix), known)
+    def project(self, raw: Float32) -> Float32:
+        """(n, k): `raw @ matrix`, each row's bytes independent of the others in the batch."""
+        product = np.empty((len(raw), self.dim), dtype=np.float32)
+        padded = np.zeros((_BLOCK, raw.shape[1]), dtype=np.float32)
+        for start in range(0, len(raw), _BLOCK):
+            block = raw[start : start + _BLOCK]
+            padded[: len(block)] = block
+            product[start : start + _BLOCK] = (padded @ self.matrix)[: len(block)]
+        return product
+
+    def join(self, projected: Float32, lexical: Float32, lexical_weight: float, known: Bools) -> Encoded:
+        """Article vectors (n, k + lexical dim): both parts of unit length, the lexical one weighted, then the whole."""
+        inner = to_unit(projected, known)
+        semantic = to_unit(inner.vectors - self.center, inner.known).vectors
+        return to_unit(np.hstack([semantic, np.float32(lexical_weight) * lexical]), known)
 
     def save(self, folder: Path) -> None:
         """Write `space.npz`."""
-        np.savez(folder / SPACE_FILE, mean=self.mean, matrix=self.matrix)
+        np.savez(folder / SPACE_FILE, matrix=self.matrix, center=self.center)
 
     @classmethod
     def load(cls, folder: Path) -> "Space":
-        """Read what `save` wrote."""
-        with np.load(folder / SPACE_FILE) as arrays:
-            return cls(arrays["mean"], arrays["matrix"])
+        """Read what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
+        with (folder / SPACE_FILE).open("rb") as opened, np.load(opened) as arrays:
+            return cls(arrays["matrix"], arrays["center"])
 
 
-def blockwise_product(rows: Float32, matrix: Float32) -> Float32:
-    """`rows @ matrix`, each row's bytes independent of the others in the batch."""
-    product = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
-    padded = np.zeros((_BLOCK, rows.shape[1]), dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        padded[: len(block)] = block
-        product[start : start + _BLOCK] = (padded @ matrix)[: len(block)]
-    return product
+def fit_space(batches: Callable[[], Iterable[Float32]], d: int, dim: int, power: float) -> Space:
+    """The space of raw article vectors, which `batches()` gives twice, (n, d) each: the `dim` strongest directions."""
+    unit_batches = (to_unit(batch).vectors for batch in batches())
+    matrix = fit_whitening(unit_batches, d, power).directions[:, :dim]
+    space = Space(np.ascontiguousarray(matrix, dtype=np.float32), np.zeros(min(dim, d), dtype=np.float32))
+    total, count = np.zeros(space.dim), 0
+    for batch in batches():
+        rows = to_unit(space.project(batch))
+        total, count = total + rows.vectors.sum(axis=0, dtype=np.float64), count + int(rows.known.sum())
+    return Space(space.matrix, (total / max(count, 1)).astype(np.float32))
 
 
-def to_unit(vectors: Float32, known: Bools) -> Encoded:
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """`x -> (x - mean) @ directions`; mean (d,), directions (d, d) float64, the strongest first."""
+
+    mean: NDArray[np.float64]
+    directions: NDArray[np.float64]
+
+    def apply(self, rows: Float32) -> Float32:
+        """Rows (n, d), whitened."""
+        return np.asarray((rows - self.mean) @ self.directions, dtype=np.float32)
+
+
+def fit_whitening(batches: Iterable[Float32], d: int, power: float) -> Whitening:
+    """Whiten rows that come in batches of (n, d): each principal direction divided by its deviation to `power`.
+
+    Finite for any input, none included; equal rows come out as zero.
+    """
+    count, total, second = 0, np.zeros(d), np.zeros((d, d))
+    for batch in batches:
+        rows = np.asarray(batch, dtype=np.float64)
+        count, total, second = count + len(rows), total + rows.sum(axis=0), second + rows.T @ rows
+    mean = total / max(count, 1)
+    values, axes = np.linalg.eigh(second / max(count, 1) - np.outer(mean, mean))
+    values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
+    trust = count / (count + d)
+    spread = trust * values + (1 - trust) * values.mean()
+    floor = max(float(spread.max(initial=0.0)) * 1e-6, 1e-12)
+    return Whitening(mean, axes * np.maximum(spread, floor) ** (-power / 2))
+
+
+def to_unit(vectors: Float32, known: Bools | None = None) -> Encoded:
     """Rows of unit length; rows not `known`, and rows without a direction, become zero and unknown."""
     # einsum, not BLAS: a sum over one row that no other row can influence.
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    known = known & (lengths > 1e-6) & np.isfinite(lengths)
-    scale = np.where(known, 1.0 / np.where(known, lengths, 1.0), 0.0).astype(np.float32)
-    unit = np.ascontiguousarray(np.where(known[:, None], vectors, 0.0) * scale[:, None], dtype=np.float32)
-    return Encoded(unit, known)
-
-
-def fit_whitening(batches: Iterable[Float32], dim: int) -> Space:
-    """Mean and whitening of rows that come in batches of (n, dim).
-
-    The covariance is shrunk towards a sphere by `dim / (n + dim)`: whitening by directions that few articles bear out
-    raises their noise to the level of meaning (see docs/design.md, whitening). Without any rows the space is the
-    identity.
-    """
-    count, total, second = 0, np.zeros(dim), np.zeros((dim, dim))
-    for batch in batches:
-        rows = batch.astype(np.float64)
-        count, total, second = count + len(rows), total + rows.sum(axis=0), second + rows.T @ rows
-    if count == 0:
-        return Space(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))
-    mean = total / count
-    covariance = second / count - np.outer(mean, mean)
-    sphere = max(float(np.trace(covariance)) / dim, 1e-12)
-    trust = count / (count + dim)
-    values, directions = np.linalg.eigh(trust * covariance + (1 - trust) * sphere * np.eye(dim))
-    scales = 1.0 / np.sqrt(np.maximum(values, 1e-3 * sphere))
-    # Symmetric (ZCA) whitening keeps each direction where it was, so a space changes little when little was learned.
-    matrix = (directions * scales) @ directions.T
-    return Space(mean.astype(np.float32), matrix.astype(np.float32))
+    usable = (lengths > 1e-6) & np.isfinite(lengths)
+    if known is not None:
+        usable &= known
+    scale = np.where(usable, 1.0 / np.where(usable, lengths, 1.0), 0.0).astype(np.float32)
+    unit = np.ascontiguousarray(np.where(usable[:, None], vectors, 0.0) * scale[:, None], dtype=np.float32)
+    return Encoded(unit, usable)

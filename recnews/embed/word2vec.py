@@ -1,7 +1,7 @@
-"""Articles as weighted means of Word2Vec word vectors (Mikolov et al. 2013), words and articles whitened.
+"""Articles as weighted sums of Word2Vec word vectors (Mikolov et al. 2013), whitened, beside a lexical code.
 
-Everything after the word vectors is affine, so it is folded into one table at train time: a row per word, already in
-the article space. Encoding is then one sparse product, at query time without gensim.
+Everything after the word vectors is linear up to the centring, so it is folded into one table at train time: a row per
+word, already in the article space. Encoding is then one sparse product, without gensim.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,60 +9,71 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from recnews.config import EmbeddingSettings
-from recnews.embed.base import Progress, TokenFile, Vocabulary, effective_min_count
-from recnews.embed.space import Space, fit_whitening, to_unit
+from recnews.embed.base import Progress, TokenFile, Vocabulary, Weighed, effective_min_count
+from recnews.embed.lexical import Lexical
+from recnews.embed.space import Space, fit_space, fit_whitening, to_unit
 from recnews.errors import TrainingError
 from recnews.records import Encoded, Float32, Tokens
 
 _WORD_VECTORS = "word_vectors.npy"
 _ARTICLE_TABLE = "article_table.npy"
-_ARTICLE_MEAN = "article_mean.npy"
-_FIT_BATCH = 1000
 
 
 class Word2VecEmbedder:
-    """Mean of word vectors by idf and log term frequency, in a whitened space."""
+    """Sums of word vectors by place and idf, in a whitened space, beside the sums of the words' codes."""
 
     name = "word2vec"
 
     def __init__(
-        self, vocabulary: Vocabulary, words: Float32, table: Float32, mean: Float32, settings: EmbeddingSettings
+        self,
+        vocabulary: Vocabulary,
+        words: Float32,
+        table: Float32,
+        *,
+        space: Space,
+        lexical: Lexical,
+        settings: EmbeddingSettings,
     ) -> None:
-        """`words` (v, d) unit rows, `table` (v, dim) and `mean` (dim,) of the article space, all float32."""
+        """`words` (v, d) unit rows; `table` (v, k) the words in the semantic part of the article space, float32."""
         self.vocabulary, self.words = vocabulary, words
-        self._table, self._mean, self._settings = table, mean, settings
+        self._table, self._space, self._lexical, self._settings = table, space, lexical, settings
 
     @property
     def dim(self) -> int:
         """Length of an article vector."""
-        return int(self._table.shape[1])
+        return self._space.dim + self._lexical.dim
 
-    def encode(self, texts: Sequence[Tokens], weights: sparse.csr_array | None = None) -> Encoded:
+    def weigh(self, texts: Sequence[Tokens]) -> Weighed:
+        """The weights of the texts' words."""
+        return self.vocabulary.weigh(texts, self._settings.position)
+
+    def encode(self, texts: Sequence[Tokens], weighed: Weighed | None = None) -> Encoded:
         """Vectors of texts, (n, dim); a zero row for a text without a known word."""
-        if weights is None:
-            weights = self.vocabulary.weights(texts, self._settings.title_weight)
-        means, known = weighted_means(weights, self._table)
-        return to_unit(means - self._mean, known)
+        weighed = weighed or self.weigh(texts)
+        projected = sums(weighed, self._table)
+        return self._space.join(projected, self._lexical.block(weighed), self._settings.lexical_weight, weighed.known)
 
     def save(self, folder: Path) -> None:
-        """Write the vocabulary and the tables."""
+        """Write the vocabulary, the tables and the space."""
         self.vocabulary.save(folder)
         np.save(folder / _WORD_VECTORS, self.words)
         np.save(folder / _ARTICLE_TABLE, self._table)
-        np.save(folder / _ARTICLE_MEAN, self._mean)
+        self._space.save(folder)
+        self._lexical.save(folder)
 
     @classmethod
     def load(cls, folder: Path, settings: EmbeddingSettings) -> "Word2VecEmbedder":
         """Map, not read, what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
+        vocabulary = Vocabulary.load(folder)
         return cls(
-            Vocabulary.load(folder),
+            vocabulary,
             np.load(folder / _WORD_VECTORS, mmap_mode="r"),
             np.load(folder / _ARTICLE_TABLE, mmap_mode="r"),
-            np.load(folder / _ARTICLE_MEAN),
-            settings,
+            space=Space.load(folder),
+            lexical=Lexical.load(folder, vocabulary, settings.lexical_dim, settings.lexical_idf),
+            settings=settings,
         )
 
 
@@ -74,39 +85,33 @@ def fit(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progress: 
     model = _train(corpus, settings, workers, progress)
     counts = np.array([model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key], dtype=np.int64)
     vocabulary = Vocabulary.of_corpus(corpus, model.wv.index_to_key, counts)
-    raw = np.ascontiguousarray(model.wv.vectors, dtype=np.float32)
-    words = fit_whitening([raw], raw.shape[1]).apply(raw, np.ones(len(raw), dtype=bool)).vectors
-    space = _fit_articles(corpus, vocabulary, words, settings.title_weight)
+    whitened = whiten_words(np.asarray(model.wv.vectors, dtype=np.float32), settings.word_whitening)
+    # With the square root of idf in the weights, a word's share in its article is by idf in all.
+    raw = whitened * np.sqrt(vocabulary.idf).astype(np.float32)[:, None]
+
+    def sampled() -> Iterator[Float32]:
+        for texts in corpus.batches(settings.fit_articles):
+            yield sums(vocabulary.weigh(texts, settings.position), raw)
+
+    space = fit_space(sampled, settings.dim, settings.semantic_dim, settings.article_whitening)
     progress("space", 1.0)
-    return Word2VecEmbedder(vocabulary, words, words @ space.matrix, space.mean @ space.matrix, settings)
+    lexical = Lexical.of(vocabulary, settings.lexical_dim, settings.lexical_idf)
+    return Word2VecEmbedder(
+        vocabulary, to_unit(whitened).vectors, space.project(raw), space=space, lexical=lexical, settings=settings
+    )
 
 
-def weighted_means(weights: sparse.csr_array, table: Float32) -> tuple[Float32, np.ndarray[Any, np.dtype[np.bool_]]]:
-    """Rows of `table` averaged by each row of `weights`, and which rows had any weight at all."""
-    totals = np.asarray(weights.sum(axis=1), dtype=np.float32)
-    known = totals > 0
-    sums = np.asarray(weights @ table, dtype=np.float32)
-    return sums / np.where(known, totals, 1.0).astype(np.float32)[:, None], known
+def whiten_words(vectors: Float32, power: float) -> Float32:
+    """Word vectors (v, d) centred, whitened by `power`, scaled to a mean square length of 1."""
+    whitened = fit_whitening([vectors], vectors.shape[1], power).apply(vectors)
+    mean_square = float(np.einsum("ij,ij->", whitened, whitened, dtype=np.float64)) / max(len(whitened), 1)
+    return whitened / np.float32(max(np.sqrt(mean_square), 1e-6))
 
 
-def _fit_articles(corpus: TokenFile, vocabulary: Vocabulary, words: Float32, title_weight: int) -> Space:
-    def means() -> Iterator[Float32]:
-        for texts in _batches(corpus):
-            rows, known = weighted_means(vocabulary.weights(texts, title_weight), words)
-            yield rows[known]
-
-    return fit_whitening(means(), words.shape[1])
-
-
-def _batches(corpus: TokenFile) -> Iterator[list[Tokens]]:
-    batch: list[Tokens] = []
-    for text in corpus:
-        batch.append(text)
-        if len(batch) == _FIT_BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def sums(weighed: Weighed, table: Float32) -> Float32:
+    """(n, k) rows of `table` (v, k) summed by the weights of the texts; unseen words add nothing."""
+    matrix = weighed.matrix
+    return np.asarray((matrix[:, : len(table)] if weighed.unseen else matrix) @ table, dtype=np.float32)
 
 
 def _train(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progress: Progress) -> Any:
@@ -120,14 +125,15 @@ def _train(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progres
             self.done += 1
             progress("words", self.done / settings.epochs)
 
+    minimum = effective_min_count(settings.min_count, corpus.articles)
     try:
         return Word2Vec(
             corpus_file=str(corpus.path),
             vector_size=settings.dim,
             window=settings.window,
             negative=settings.negative,
-            sample=settings.subsample,
-            min_count=effective_min_count(settings.min_count, corpus.articles),
+            sample=settings.subsampling(corpus.tokens),
+            min_count=minimum,
             sg=1,
             epochs=settings.epochs,
             workers=workers,
@@ -136,6 +142,6 @@ def _train(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progres
         )
     except RuntimeError as error:  # gensim: "you must first build vocabulary before training the model"
         raise TrainingError(
-            f"none of the words of {corpus.articles} articles occurs {settings.min_count} times; "
+            f"none of the words of {corpus.articles} articles occurs {minimum} times; "
             "ingest more articles or lower --min-count"
         ) from error
