@@ -4,13 +4,16 @@ A catalog follows the store: `refresh` takes over whatever was committed, by any
 snapshot on disk only saves reading everything again; it can be deleted at any time.
 """
 
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,6 +23,7 @@ from recnews.store import START, Change, Store, to_micros
 
 _PAGE = 5000
 _PREFIX = "catalog-"
+_BUILDING = ".catalog"
 _STATE_FILE = "state.json"
 _COLUMNS_FILE = "columns.npz"
 _FOREVER = np.iinfo(np.int64).max
@@ -40,13 +44,13 @@ class Catalog:
 
     def __init__(self, generation: str, dim: int) -> None:
         self.generation = generation
-        self.index = FaissIndex(dim)
-        self.token = START
         self.changed_since_snapshot = 0
-        self._columns = _Columns()
+        self.token, self.index, self._columns = START, FaissIndex(dim), _Columns()
 
     def refresh(self, store: Store) -> int:
         """Take over what changed in the store; returns how many articles that were."""
+        if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
+            self.token, self.index, self._columns = START, FaissIndex(self.index.dim), _Columns()
         taken = 0
         while True:
             changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
@@ -57,8 +61,8 @@ class Catalog:
                 return taken
 
     def servable(self, now: datetime, wanted: Filter | None = None, exclude: Iterable[int] = ()) -> Int64:
-        """Ids, ascending, of articles that may be shown at `now`: published, not expired, not hidden, not excluded,
-        and passing the filter."""
+        """Ids, ascending, of articles that may be shown at `now`: published, not expired, not hidden, passing the
+        filter, and neither excluded nor of the story of an excluded one."""
         columns, moment = self._columns, to_micros(now)
         shown = ~columns.hidden & (columns.published <= moment) & (columns.expires > moment)
         for values, names in ((columns.category, "categories"), (columns.lang, "langs"), (columns.source, "sources")):
@@ -67,13 +71,18 @@ class Catalog:
                 shown &= np.isin(values, [columns.code(name) for name in asked])
         if wanted and wanted.since:
             shown &= columns.published >= to_micros(wanted.since)
-        excluded = np.fromiter(exclude, dtype=np.int64)
-        ids = columns.ids[shown]
-        return ids[~np.isin(ids, excluded)] if len(excluded) else ids
+        excluded = np.isin(columns.ids, np.fromiter(exclude, dtype=np.int64))
+        if excluded.any():
+            shown &= ~np.isin(columns.story, columns.story[excluded])
+        return columns.ids[shown]
 
     def published(self, ids: Int64) -> Int64:
         """(n,) publication times in microseconds; every id must be in the catalog."""
         return self._columns.published[self._columns.rows(ids)]
+
+    def stories(self, ids: Int64) -> Int64:
+        """(n,) the story of each id; every id must be in the catalog."""
+        return self._columns.story[self._columns.rows(ids)]
 
     def vectors(self, ids: Int64) -> tuple[Float32, Bools]:
         """(n, dim) vectors of ids and (n,) which of them have one that is not zero."""
@@ -88,22 +97,15 @@ class Catalog:
         return len(self.index)
 
     def save(self, folder: Path) -> None:
-        """Write a snapshot beside the earlier ones, then remove those."""
-        name = f"{_PREFIX}{self.token.replace(':', '-')}"
-        building = folder / f".{name}-{os.getpid()}"
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir()
-        self.index.save(building)
-        self._columns.save(building / _COLUMNS_FILE)
-        state = {"token": self.token, "generation": self.generation, "names": self._columns.names}
-        (building / _STATE_FILE).write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+        """Write a snapshot beside the earlier ones, then remove those. Nothing is done while another process does."""
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            building.rename(folder / name)
-        except OSError:  # another process has just written the same snapshot
-            shutil.rmtree(building, ignore_errors=True)
+            with suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._save(folder)
+        finally:
+            os.close(handle)
         self.changed_since_snapshot = 0
-        for old in snapshots(folder)[1:]:
-            shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
     def open(cls, folder: Path, generation: str, dim: int) -> "Catalog":
@@ -118,10 +120,25 @@ class Catalog:
                 if state["generation"] != generation or catalog.index.dim != dim:
                     continue
                 catalog.token = state["token"]
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
                 continue
             return catalog
         return cls(generation, dim)
+
+    def _save(self, folder: Path) -> None:
+        building = folder / _BUILDING
+        shutil.rmtree(building, ignore_errors=True)  # what a killed process left
+        building.mkdir()
+        self.index.save(building)
+        self._columns.save(building / _COLUMNS_FILE)
+        state = {"token": self.token, "generation": self.generation, "names": self._columns.names}
+        (building / _STATE_FILE).write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+        target = folder / f"{_PREFIX}{self.token.replace(':', '-')}"
+        if target.exists():  # the same snapshot, or one that could not be read
+            shutil.rmtree(target)
+        building.rename(target)
+        for old in snapshots(folder)[1:]:
+            shutil.rmtree(old, ignore_errors=True)
 
     def _apply(self, changes: list[Change]) -> None:
         gone = np.array([c.article_id for c in changes if not c.stored or c.vector is None], dtype=np.int64)
@@ -146,10 +163,11 @@ class _Columns:
         self.category = np.empty(0, dtype=np.int32)
         self.lang = np.empty(0, dtype=np.int32)
         self.source = np.empty(0, dtype=np.int32)
+        self.story = np.empty(0, dtype=np.int64)
         self.names: list[str] = []
         self._codes: dict[str, int] = {}
 
-    _NAMES = ("published", "expires", "hidden", "category", "lang", "source")
+    _NAMES = ("published", "expires", "hidden", "category", "lang", "source", "story")
 
     def code(self, name: str) -> int:
         """The integer of a name, -1 for one that no article has."""
@@ -174,6 +192,7 @@ class _Columns:
             "category": [self._new_code(change.category) for change in changes],
             "lang": [self._new_code(change.lang) for change in changes],
             "source": [self._new_code(change.source) for change in changes],
+            "story": [change.story_id for change in changes],
         }
         self.ids = np.concatenate([self.ids, ids])
         for name in self._NAMES:
@@ -184,7 +203,7 @@ class _Columns:
     def rows_as_read(self) -> list[tuple[object, ...]]:
         """The rows with names in place of codes."""
         named = [[self.names[code] for code in getattr(self, column)] for column in ("category", "lang", "source")]
-        plain = [getattr(self, column).tolist() for column in ("ids", "published", "expires", "hidden")]
+        plain = [getattr(self, column).tolist() for column in ("ids", "published", "expires", "hidden", "story")]
         return list(zip(*plain, *named, strict=True))
 
     def save(self, file: Path) -> None:
@@ -195,7 +214,7 @@ class _Columns:
     def load(cls, file: Path, names: list[str]) -> "_Columns":
         """Read what `save` wrote."""
         columns = cls()
-        with np.load(file) as arrays:
+        with file.open("rb") as opened, np.load(opened) as arrays:
             for name in ("ids", *cls._NAMES):
                 setattr(columns, name, arrays[name])
         for name in names:

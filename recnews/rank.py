@@ -20,19 +20,21 @@ def popularity(readers: Int64, most: int) -> Float32:
     return np.asarray(np.log1p(readers) / np.log1p(most), dtype=np.float32)
 
 
-def diversify(scores: Float32, vectors: Float32, k: int, diversity: float) -> Int64:
+def diversify(scores: Float32, vectors: Float32, k: int, diversity: float, stories: Int64 | None = None) -> Int64:
     """(k',) rows of `scores` (n,) in the order to show them: maximal marginal relevance over `vectors` (n, dim).
 
     Each next row has the highest `score - diversity * likeness`, where likeness is the largest inner product with a
-    row already chosen (Carbonell and Goldstein 1998), negative likeness counting as none. Ties go to the lower row.
+    row already chosen (Carbonell and Goldstein 1998), negative likeness counting as none. Ties go to the lower row. Of
+    rows with the same value in `stories` (n,) only the first chosen is shown.
     """
     chosen: list[int] = []
     left = scores.astype(np.float32).copy()
     likeness = np.zeros(len(scores), dtype=np.float32)
-    for _ in range(min(k, len(scores))):
+    story = np.arange(len(scores)) if stories is None else stories
+    for _ in range(min(k, len(np.unique(story)))):
         best = int(np.argmax(left - np.float32(diversity) * likeness))
         chosen.append(best)
-        left[best] = -np.inf
+        left[story == story[best]] = -np.inf
         if diversity:
             likeness = np.maximum(likeness, np.einsum("ij,j->i", vectors, vectors[best]))
     return np.array(chosen, dtype=np.int64)

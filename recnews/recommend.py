@@ -83,8 +83,9 @@ class Recommender:
         near = self._near(history, servable, readers, request)
         places = self._nearest(near, history, request.k)
         if len(places) < request.k:
-            taken = [place.article_id for place in places]
-            places += self._fallback(np.setdiff1d(servable, taken), readers, request.now)[: request.k - len(places)]
+            taken = self._catalog.stories(np.array([place.article_id for place in places], dtype=np.int64))
+            rest = servable[~np.isin(self._catalog.stories(servable), taken)]
+            places += self._fallback(rest, readers, request.now, request.k - len(places))
         return self._explained(places, history)
 
     def interests(self, user_id: str, now: datetime) -> Float32:
@@ -125,6 +126,7 @@ class Recommender:
     def _nearest(self, near: _Candidates, history: _History, k: int) -> list[_Place]:
         """The best candidates, unlike each other, each with the read article that speaks most for it."""
         vectors, _ = self._catalog.vectors(near.ids)
+        stories = self._catalog.stories(near.ids)
         return [
             _Place(
                 int(near.ids[row]),
@@ -134,13 +136,14 @@ class Recommender:
                 float(near.popularity[row]),
                 explain.nearest_read(vectors[row], history.vectors, history.weights),
             )
-            for row in rank.diversify(near.scores, vectors, k, self._settings.diversity).tolist()
+            for row in rank.diversify(near.scores, vectors, k, self._settings.diversity, stories).tolist()
         ]
 
-    def _fallback(self, ids: Int64, readers: dict[int, int], now: datetime) -> list[_Place]:
-        """What anybody may be shown: by freshness and popularity, then by date, then the latest stored."""
+    def _fallback(self, ids: Int64, readers: dict[int, int], now: datetime, k: int) -> list[_Place]:
+        """What anybody may be shown, one of a story: by freshness and popularity, then by date, then the latest id."""
         parts = self._parts(ids, np.zeros(len(ids), np.float32), readers, now)
         order = np.lexsort((-parts.ids, -self._catalog.published(parts.ids), -parts.scores))
+        _, firsts = np.unique(self._catalog.stories(parts.ids)[order], return_index=True)
         return [
             _Place(
                 int(parts.ids[row]),
@@ -149,7 +152,7 @@ class Recommender:
                 float(parts.freshness[row]),
                 float(parts.popularity[row]),
             )
-            for row in order.tolist()
+            for row in order[np.sort(firsts)[:k]].tolist()
         ]
 
     def _explained(self, places: list[_Place], history: _History) -> list[Recommendation]:

@@ -8,6 +8,7 @@ from recnews.store.articles import ArticleCard, Articles, ArticleText
 from recnews.store.database import Database, to_micros
 from recnews.store.events import Events
 from recnews.store.seen import SeenKeys
+from recnews.store.stories import Stories
 from recnews.store.vectors import START, Change, Pending, Token, Vectors
 
 __all__ = [
@@ -42,6 +43,7 @@ class Store:
         self.articles = Articles(self._database)
         self.events = Events(self._database)
         self.vectors = Vectors(self._database)
+        self.stories = Stories(self._database)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -7,16 +7,17 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Literal
 
+import numpy as np
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.errors import UnknownArticleError
 from recnews.records import Article, ArticleId, Draft
 from recnews.store.database import Database, announce, count_rows, from_micros, optional_micros, to_micros
-from recnews.store.schema import article_ids, articles
+from recnews.store.schema import article_ids, articles, story_bands
 
 Outcome = Literal["added", "changed", "unchanged"]
-_PUBLISHED = func.coalesce(articles.c.published_at, articles.c.ingested_at)
+PUBLISHED = func.coalesce(articles.c.published_at, articles.c.ingested_at)
 _PAGE = 500
 
 
@@ -63,13 +64,14 @@ class Articles:
                 if outcome == "added"
             ]
             changed = [
-                row | {"target": row["article_id"]}
+                row | {"target": row["article_id"], "bands": None}
                 for row, outcome in zip(rows, outcomes, strict=True)
                 if outcome == "changed"
             ]
             if fresh:
                 connection.execute(insert(articles), fresh)
             if changed:
+                forget_bands(connection, [row["article_id"] for row in changed])
                 connection.execute(update(articles).where(articles.c.article_id == bindparam("target")), changed)
             announce(connection, [row["article_id"] for row in fresh + changed])
         return outcomes
@@ -92,6 +94,7 @@ class Articles:
         """Remove articles and their vectors. Events about them stay. Raises `UnknownArticleError`."""
         with self._database.write() as connection:
             ids = _stored_ids(connection, keys)
+            forget_bands(connection, ids)
             connection.execute(delete(articles).where(articles.c.article_id.in_(ids)))
             announce(connection, ids)
 
@@ -105,7 +108,7 @@ class Articles:
 
     def newest(self, limit: int, contains: str = "", category: str = "", hidden: bool | None = None) -> list[Article]:
         """The latest articles, newest first; `contains` is looked for in titles and keys."""
-        query = _everything().order_by(_PUBLISHED.desc(), articles.c.article_id.desc()).limit(limit)
+        query = _everything().order_by(PUBLISHED.desc(), articles.c.article_id.desc()).limit(limit)
         if contains:
             query = query.where(
                 articles.c.title.contains(contains, autoescape=True)
@@ -120,22 +123,9 @@ class Articles:
 
     def cards(self, ids: Iterable[int]) -> dict[int, ArticleCard]:
         """Cards of stored articles by id; an id without an article is left out."""
-        query = select(
-            articles.c.article_id,
-            article_ids.c.key,
-            articles.c.title,
-            articles.c.url,
-            articles.c.category,
-            _PUBLISHED.label("published_at"),
-        ).join_from(articles, article_ids)
+        query = card_query().where(articles.c.article_id.in_([int(i) for i in ids]))
         with self._database.read() as connection:
-            rows = connection.execute(query.where(articles.c.article_id.in_([int(i) for i in ids]))).all()
-        return {
-            row.article_id: ArticleCard(
-                row.article_id, row.key, row.title, row.url, row.category, from_micros(row.published_at)
-            )
-            for row in rows
-        }
+            return {row.article_id: to_card(row) for row in connection.execute(query)}
 
     def ids(self, keys: Sequence[str]) -> dict[str, ArticleId]:
         """Ids of those keys that the store knows, from an article or from an event."""
@@ -167,6 +157,32 @@ class Articles:
             ids = _stored_ids(connection, keys)
             connection.execute(update(articles).where(articles.c.article_id.in_(ids)).values(**values))
             announce(connection, ids)
+
+
+def forget_bands(connection: Connection, ids: Sequence[int]) -> None:
+    """Take the bands of articles out, before their text changes or goes."""
+    query = select(articles.c.article_id, articles.c.bands).where(
+        articles.c.article_id.in_(ids), articles.c.bands.is_not(None)
+    )
+    pairs: list[dict[str, Any]] = [
+        {"of_band": band, "of_article": row.article_id}
+        for row in connection.execute(query)
+        for band in np.frombuffer(row.bands, dtype=np.int64).tolist()
+    ]
+    if pairs:
+        where = (story_bands.c.band == bindparam("of_band"), story_bands.c.article_id == bindparam("of_article"))
+        connection.execute(delete(story_bands).where(*where), pairs)
+
+
+def card_query() -> Select[Any]:
+    """Selects what `to_card` needs."""
+    columns = (articles.c.article_id, article_ids.c.key, articles.c.title, articles.c.url, articles.c.category)
+    return select(*columns, PUBLISHED.label("published_at")).join_from(articles, article_ids)
+
+
+def to_card(row: Row[Any]) -> ArticleCard:
+    """The card in a row of `card_query`."""
+    return ArticleCard(row.article_id, row.key, row.title, row.url, row.category, from_micros(row.published_at))
 
 
 def ids_for(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
@@ -211,7 +227,7 @@ def _outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Ou
 
 
 def _digest(*parts: str) -> bytes:
-    return blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+    return blake2b("".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16).digest()
 
 
 def _row(draft: Draft, article_id: int) -> dict[str, Any]:

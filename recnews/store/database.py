@@ -1,7 +1,9 @@
 """Connections and transactions. Writers queue for one short transaction at a time; readers never wait for them."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,11 +66,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing. Raises `StorageError` when the disk refuses, with nothing written."""
+    def write(self, derived: bool = False) -> Iterator[Connection]:
+        """One transaction: all of it or nothing. Raises `StorageError` when the disk refuses, with nothing written.
+
+        What is `derived` from the rest of the store does not wait for the disk: a power cut may undo it, and the next
+        run makes it again. Everything else is on the disk when the block ends.
+        """
+        mode = "NORMAL" if derived else "FULL"
         with (
             self._translated(),
-            self._engine.connect().execution_options(recnews_writes=True) as connection,
+            self._engine.connect().execution_options(recnews_writes=mode) as connection,
             connection.begin(),
         ):
             yield connection
@@ -79,7 +86,12 @@ class Database:
 
     def backup(self, target: Path) -> None:
         """Copy the database to `target` while others go on using it (SQLite's online backup API)."""
-        with self._translated(), self._engine.connect() as source, Database(target)._engine.connect() as copy:
+        with (
+            self._translated(),
+            closing(Database(target)) as copied,  # closed, so that all is in the one file
+            self._engine.connect() as source,
+            copied._engine.connect() as copy,
+        ):
             _driver(source).backup(_driver(copy))
 
     def check(self) -> list[str]:
@@ -129,11 +141,27 @@ def _driver(connection: Connection) -> Any:
 def _prepare(connection: Any, _record: Any) -> None:
     """Set what SQLite forgets between connections, and leave BEGIN to `_begin`."""
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "mmap_size=268435456"):
+    _write_ahead(connection)
+    for pragma in ("foreign_keys=ON", "mmap_size=268435456"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Turn the write-ahead log on. Here SQLite does not wait by itself when several processes open a new file."""
+    for attempt in range(1, 100 * _BUSY_SECONDS + 1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == 100 * _BUSY_SECONDS:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
     """Writers take the lock at once: a reader that becomes a writer halfway could only fail."""
-    writes = connection.get_execution_options().get("recnews_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    mode = connection.get_execution_options().get("recnews_writes")
+    if mode:
+        connection.exec_driver_sql(f"PRAGMA synchronous={mode}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if mode else "BEGIN")

@@ -36,6 +36,8 @@ class Events:
                 }
                 for draft in drafts
             ]
+            if not rows:
+                return 0, 0
             statement = insert_or(events).on_conflict_do_nothing().returning(events.c.article_id)
             added = list(connection.execute(statement, rows).scalars())
             return len(added), _waiting(connection, added)
@@ -56,10 +58,17 @@ class Events:
             return len(keys), _waiting(connection, [ids.get(key, ArticleId(-1)) for key in keys])
 
     def of_user(self, user_id: str, before: datetime, limit: int) -> list[Event]:
-        """A reader's latest `limit` events with `at < before`, newest first; those without a time come last."""
+        """A reader's latest `limit` acts with `at < before`, newest first; those without a time come last.
+
+        Impressions are no acts: being shown three hundred articles must not push out what a reader has read.
+        """
         query = (
             select(events)
-            .where(events.c.user_id == user_id, or_(events.c.at.is_(None), events.c.at < to_micros(before)))
+            .where(
+                events.c.user_id == user_id,
+                events.c.kind != "impression",
+                or_(events.c.at.is_(None), events.c.at < to_micros(before)),
+            )
             .order_by(events.c.at.desc().nulls_last(), events.c.event_id)
             .limit(limit)
         )
@@ -121,4 +130,4 @@ def _identity(draft: EventDraft) -> bytes:
         if draft.event_id
         else ("what", draft.key, draft.kind, "" if draft.at is None else str(to_micros(draft.at)))
     )
-    return blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+    return blake2b("".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16).digest()

@@ -64,6 +64,8 @@ articles = _table(
     Column("editor_expires_at", _Int),
     Column("ingested_at", _Int, nullable=False),
     Column("hidden", Integer, nullable=False, server_default="0"),
+    Column("story_id", _Int),
+    Column("bands", LargeBinary),
     Column("category", Text, nullable=False),
     Column("lang", Text, nullable=False),
     Column("source", Text, nullable=False),
@@ -73,6 +75,16 @@ articles = _table(
     Column("tags", Text, nullable=False),
     Column("summary", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Index("articles_by_story", "story_id"),
+)
+Index("articles_ungrouped", articles.c.article_id, sqlite_where=articles.c.bands.is_(None))
+
+# Which articles share a band of their MinHash; see recnews.near. An article's own bands are in its row.
+story_bands = _table(
+    "story_bands",
+    Column("band", _Int, primary_key=True, autoincrement=False),
+    Column("article_id", _Int, primary_key=True, autoincrement=False),
+    rowid=False,
 )
 
 events = _table(

@@ -43,6 +43,7 @@ class Change:
     category: str
     lang: str
     source: str
+    story_id: int
     vector: Float32 | None
 
 
@@ -92,10 +93,10 @@ class Vectors:
         `matrix` is (n, dim) float32. `live` tells followers; a generation in training has none.
         """
         seq, last_id = _place(pending.token)
-        with self._database.write() as connection:
+        with self._database.write(derived=True) as connection:
             ids = [text.article_id for text in pending.texts]
-            query = select(articles.c.article_id).where(articles.c.article_id.in_(ids))
-            stored = set(connection.execute(query).scalars())
+            query = select(articles.c.article_id, articles.c.text_digest).where(articles.c.article_id.in_(ids))
+            present = dict(connection.execute(query).all())
             rows = [
                 {
                     "generation": generation,
@@ -105,7 +106,7 @@ class Vectors:
                     "keywords": words,
                 }
                 for article_id, digest, vector, words in zip(ids, pending.text_digests, matrix, keywords, strict=True)
-                if article_id in stored
+                if present.get(article_id) == digest  # else deleted or changed meanwhile: another may have encoded that
             ]
             if rows:
                 statement = insert_or(vectors)
@@ -121,14 +122,17 @@ class Vectors:
             if live:
                 announce(connection, [row["article_id"] for row in rows])
 
+    def knows(self, token: Token) -> bool:
+        """Whether the store has come as far as `token`; False when it was put back to an earlier state."""
+        with self._database.read() as connection:
+            return bool(connection.execute(select(change_counter.c.value)).scalar_one() >= _place(token)[0])
+
     def changes(self, generation: str, since: Token, limit: int) -> tuple[list[Change], Token]:
         """What changed after `since`, oldest first, at most `limit`, and the token to ask with next time.
 
         Rows of a transaction that commits later are never skipped: their sequence numbers are higher.
         """
         with self._database.read() as connection:
-            if connection.execute(select(change_counter.c.value)).scalar_one() < _place(since)[0]:
-                since = START  # the store was replaced by an older one: look at everything again
             rows = connection.execute(_changes_query(generation, since, limit)).all()
         found = [
             Change(
@@ -140,6 +144,7 @@ class Vectors:
                 category=row.category or "",
                 lang=row.lang or "",
                 source=row.source or "",
+                story_id=row.story_id or row.id,
                 vector=None if row.vector is None else np.frombuffer(row.vector, dtype=np.float32),
             )
             for row in rows
@@ -153,6 +158,14 @@ class Vectors:
         )
         with self._database.read() as connection:
             return {row.article_id: tuple(row.keywords.split()) for row in connection.execute(query)}
+
+    def of(self, generation: str, ids: Iterable[int]) -> dict[int, Float32]:
+        """Vectors of articles, (dim,) each; an article without one is left out."""
+        query = select(vectors.c.article_id, vectors.c.vector).where(
+            vectors.c.generation == generation, vectors.c.article_id.in_([int(i) for i in ids])
+        )
+        with self._database.read() as connection:
+            return {row.article_id: np.frombuffer(row.vector, dtype=np.float32) for row in connection.execute(query)}
 
     def sample(self, generation: str, limit: int) -> list[tuple[ArticleText, Float32]]:
         """Some articles whose stored vector belongs to their text as it is now, spread over the ids."""
@@ -190,6 +203,12 @@ class Vectors:
             connection.execute(delete(vectors).where(vectors.c.generation == generation))
             connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
 
+    def retain(self, generations: Sequence[str]) -> None:
+        """Forget the vectors and places of all generations but these."""
+        with self._database.write() as connection:
+            connection.execute(delete(vectors).where(vectors.c.generation.not_in(generations)))
+            connection.execute(delete(indexed_through).where(indexed_through.c.generation.not_in(generations)))
+
     def restart(self, generation: str) -> None:
         """Let a generation look at every article again; vectors that still fit are kept."""
         with self._database.write() as connection:
@@ -208,6 +227,7 @@ def _changes_query(generation: str, since: Token, limit: int) -> Select[Any]:
             articles.c.category,
             articles.c.lang,
             articles.c.source,
+            articles.c.story_id,
             vectors.c.vector,
         )
         .outerjoin_from(article_ids, articles, articles.c.article_id == article_ids.c.id)

@@ -1,0 +1,102 @@
+"""Which articles tell the same story: the bands that find candidates, and the story each article belongs to."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from recnews.records import Int64
+from recnews.store.articles import PUBLISHED, ArticleCard, card_query, to_card
+from recnews.store.database import Database, announce
+from recnews.store.schema import articles, story_bands
+
+
+@dataclass(frozen=True, slots=True)
+class StoryText:
+    """What decides on an article's story. `published_at` is in microseconds."""
+
+    article_id: int
+    story_id: int | None
+    published_at: int
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoryChoice:
+    """The story an article was found to belong to, and its bands (12,) int64."""
+
+    article_id: int
+    story_id: int
+    bands: Int64
+
+
+class Stories:
+    """The stories of a store. Every article has one; most are alone in theirs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ungrouped(self, limit: int) -> list[StoryText]:
+        """Articles whose present text has not been compared yet, in id order."""
+        query = _texts().where(articles.c.bands.is_(None)).order_by(articles.c.article_id).limit(limit)
+        with self._database.read() as connection:
+            return [StoryText(*row) for row in connection.execute(query)]
+
+    def sharing(self, bands: Int64) -> list[tuple[int, int]]:
+        """(band, article id) of stored articles that share a band with `bands` (any shape), in order."""
+        wanted = np.unique(bands).tolist()
+        query = select(story_bands).where(story_bands.c.band.in_(wanted)).order_by(*story_bands.c)
+        with self._database.read() as connection:
+            return [(row.band, row.article_id) for row in connection.execute(query)]
+
+    def texts(self, ids: Iterable[int]) -> dict[int, StoryText]:
+        """What decides on the stories of some articles, by id."""
+        query = _texts().where(articles.c.article_id.in_(list(ids)))
+        with self._database.read() as connection:
+            return {row.article_id: StoryText(*row) for row in connection.execute(query)}
+
+    def assign(self, texts: Sequence[StoryText], choices: Sequence[StoryChoice]) -> None:
+        """Record choices in one transaction; one whose article was changed or deleted meanwhile is left for later."""
+        was = {text.article_id: (text.title, text.body) for text in texts}
+        with self._database.write(derived=True) as connection:
+            now = connection.execute(_texts().where(articles.c.article_id.in_(was))).all()
+            same = {row.article_id for row in now if (row.title, row.body) == was[row.article_id]}
+            rows = [choice for choice in choices if choice.article_id in same]
+            if not rows:
+                return
+            statement = update(articles).where(articles.c.article_id == bindparam("target"))
+            values = [
+                {"target": row.article_id, "story_id": row.story_id, "bands": row.bands.tobytes()} for row in rows
+            ]
+            connection.execute(statement, values)
+            pairs = [{"band": band, "article_id": row.article_id} for row in rows for band in set(row.bands.tolist())]
+            connection.execute(insert_or(story_bands).on_conflict_do_nothing(), pairs)
+            announce(connection, [row.article_id for row in rows])
+
+    def groups(self, limit: int) -> list[list[ArticleCard]]:
+        """Stories of more than one article, the one with the newest article first; each oldest article first."""
+        shared = (
+            select(articles.c.story_id)
+            .where(articles.c.story_id.is_not(None))
+            .group_by(articles.c.story_id)
+            .having(func.count() > 1)
+            .order_by(func.max(PUBLISHED).desc(), articles.c.story_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            order = list(connection.execute(shared).scalars())
+            query = card_query().add_columns(articles.c.story_id).where(articles.c.story_id.in_(order))
+            found: dict[int, list[ArticleCard]] = {story: [] for story in order}
+            for row in connection.execute(query.order_by(PUBLISHED, articles.c.article_id)):
+                found[row.story_id].append(to_card(row))
+        return list(found.values())
+
+
+def _texts() -> Any:
+    return select(
+        articles.c.article_id, articles.c.story_id, PUBLISHED.label("published_at"), articles.c.title, articles.c.body
+    )
