@@ -12,6 +12,7 @@ from recnews.store import STORE_FILE, Store
 from recnews.verify import Problem, verify
 
 _FOLDERS = ("corpora", "indexes")
+_ATTEMPTS = 5
 
 
 def backup(home: Path, store: Store, target: Path) -> list[Problem]:
@@ -28,8 +29,7 @@ def backup(home: Path, store: Store, target: Path) -> list[Problem]:
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
-        _copy_generations(home / "indexes", partial / "indexes")
-        store.backup(partial / "corpora")
+        _copy_views_and_truth(home, store, partial)
         _copy_rest(home, partial)
         problems = check_backup(partial)
         partial.rename(target)
@@ -50,7 +50,8 @@ def restore(source: Path, home: Path, replace: bool, now: datetime) -> Path | No
     """
     if not (source / "corpora" / STORE_FILE).is_file():
         raise UsageError(f"{source}: is not a backup: it has no corpora/{STORE_FILE}")
-    occupied = (home / "corpora" / STORE_FILE).exists()
+    # Any of it, not only the store: a restore that was killed while moving things aside has left the rest.
+    occupied = bool(_held(home))
     if occupied and not replace:
         raise UsageError(f"{home} holds data already; --replace moves it aside")
     problems = check_backup(source)
@@ -82,8 +83,29 @@ def check_backup(folder: Path) -> list[Problem]:
         store.close()
 
 
-def _copy_generations(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(".*"))
+def _copy_views_and_truth(home: Path, store: Store, target: Path) -> None:
+    """Copy generations and store as they were at one time: again from the start when another process has switched or
+    pruned meanwhile. Index snapshots come and go, and are made again from the store: they are left out."""
+    source, copied = Generations(home / "indexes"), target / "indexes"
+    for attempt in range(1, _ATTEMPTS + 1):
+        before = source.current(), source.names()
+        try:
+            shutil.copytree(source.folder, copied, copy_function=_link, ignore=_left_out, dirs_exist_ok=True)
+            store.backup(target / "corpora")
+        except OSError:
+            if attempt == _ATTEMPTS or before == (source.current(), source.names()):
+                raise
+        else:
+            if before == (source.current(), source.names()):
+                break
+        shutil.rmtree(target)
+    copy = Store(target / "corpora")
+    copy.vectors.retain(Generations(copied).names())  # not those of a generation that is just being built
+    copy.close()
+
+
+def _left_out(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith((".", "catalog-"))]
 
 
 def _copy_rest(home: Path, target: Path) -> None:
@@ -100,7 +122,8 @@ def _copy_rest(home: Path, target: Path) -> None:
 
 
 def _copy_all(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{STORE_FILE}-*"))
+    # With the write-ahead log: it holds what whoever last looked into the backup had no time to move out of it.
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{STORE_FILE}-shm"))
 
 
 def _link(source: str, target: str) -> str:
@@ -116,13 +139,18 @@ def _link(source: str, target: str) -> str:
 def _move_aside(home: Path, now: datetime) -> Path:
     aside = home / f"before-restore-{now:%Y%m%dT%H%M%S}"
     for folder in _FOLDERS:
-        (aside / folder).mkdir(parents=True)
-        for entry in list((home / folder).iterdir()) if (home / folder).exists() else []:
-            if entry.name != "README.md":
-                entry.rename(aside / folder / entry.name)
+        (aside / folder).mkdir(parents=True, exist_ok=True)
+    for entry in _held(home):
+        entry.rename(aside / entry.relative_to(home))
     if (home / SETTINGS_FILE).exists():
         shutil.copy2(home / SETTINGS_FILE, aside / SETTINGS_FILE)
     return aside
+
+
+def _held(home: Path) -> list[Path]:
+    """What lies in the folders of a home but for their READMEs."""
+    folders = [home / folder for folder in _FOLDERS if (home / folder).is_dir()]
+    return [entry for folder in folders for entry in sorted(folder.iterdir()) if entry.name != "README.md"]
 
 
 def _put(entry: Path, place: Path) -> None:

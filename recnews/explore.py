@@ -73,8 +73,10 @@ class Explorer:
         return np.asarray(vectors[0])
 
     def _words(self, query: Float32, k: int, exclude: set[int]) -> tuple[WordNeighbor, ...]:
-        words = self.generation.embedder.words
-        scores = words @ (query / max(float(np.linalg.norm(query)), 1e-12))
+        words, length = self.generation.embedder.words, float(np.linalg.norm(query))
+        if length < 1e-6:  # nothing is left to be near to
+            return ()
+        scores = words @ (query / np.float32(length))
         order = np.argsort(-scores, kind="stable")[: k + len(exclude)]
         names = self.generation.embedder.vocabulary.words
         kept = [WordNeighbor(names[row], float(scores[row])) for row in order.tolist() if row not in exclude]

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from recnews.errors import (
 from recnews.generation import Generation, load_generation, sync
 
 _CURRENT_FILE = "CURRENT"
+_DAMAGED_FILE = "DAMAGED"
 _LOCK_FILE = ".train.lock"
 _BUILDING = ".building-"
 _NAME = re.compile(r"g\d{6,}")
@@ -77,7 +78,7 @@ class Generations:
             try:
                 generation = self.load(str(name))
                 if prepared:
-                    generation.prepare()
+                    self._prepare(generation)
             except DamagedGenerationError as error:
                 damages.append(error)
             except UnknownGenerationError:
@@ -92,6 +93,10 @@ class Generations:
         """A generation by id. Raises `UnknownGenerationError`, `DamagedGenerationError`."""
         if not _NAME.fullmatch(name) or not (self.folder / name).is_dir():
             raise UnknownGenerationError(name, self.names())
+        found = self.folder / name / _DAMAGED_FILE
+        if found.exists():
+            file, _, reason = found.read_text(encoding="utf-8").strip().partition("\n")
+            raise DamagedGenerationError(name, file, f"{reason} (noted in {found}; delete that once it is mended)")
         return load_generation(self.folder / name, name)
 
     def names(self) -> tuple[str, ...]:
@@ -115,19 +120,18 @@ class Generations:
             finally:
                 lock.truncate(0)
 
-    def begin(self) -> tuple[str, Path, list[str]]:
-        """Clear what a killed training left, and make a folder for the next generation: its id, the folder, and the
-        ids whose vectors the store should forget. Call it inside `training()`."""
-        for entry in self.folder.glob(f"{_BUILDING}*"):
-            shutil.rmtree(entry)
+    def begin(self) -> tuple[str, Path]:
+        """Clear what a killed training left, and make a folder for the next generation: its id and the folder. The
+        store should then forget the vectors of all but `names()`. Call it inside `training()`."""
+        self._clear()
         known = self.current().names()
-        dropped = [name for name in self.names() if name not in known and not self._kept(name)]
-        for name in dropped:
-            self._remove(name)
+        for name in self.names():
+            if name not in known and not self._kept(name):
+                self._remove(name)
         name = f"g{max((int(name[1:]) for name in {*self.names(), *known}), default=0) + 1:06d}"
         folder = self.folder / f"{_BUILDING}{name}"
         folder.mkdir()
-        return name, folder, [*dropped, name]
+        return name, folder
 
     def finish(self, name: str, folder: Path) -> None:
         """Give a built generation its name, in one rename."""
@@ -137,7 +141,10 @@ class Generations:
     def promote(self, name: str) -> None:
         """Make a generation live, in one rename, after checking every file of it."""
         self.load(name).verify()
-        current = self.current()
+        try:
+            current = self.current()
+        except StorageError:  # its message says to run this very command
+            current = Current(None)
         if name != current.live:
             earlier = [entry for entry in (current.live, *current.previous) if entry and entry != name]
             retired = tuple(entry for entry in current.retired if entry != name)
@@ -168,13 +175,34 @@ class Generations:
         others = [name for name in reversed(self.names()) if name != current.live]
         dropped = others[max(keep - 1, 0) :]
         if current.live:
+            standing = set(self.names()) - set(dropped)
             previous, retired = (
-                tuple(name for name in names if name not in dropped) for names in (current.previous, current.retired)
+                tuple(name for name in names if name in standing) for names in (current.previous, current.retired)
             )
-            self._switch(Current(current.live, previous, retired))
+            # The newest of those that are gone stays on record, so that no later one takes the name of a generation
+            # that a running service may still hold.
+            gone = {*dropped, *current.names()} - standing
+            newest = sorted(gone, key=lambda name: int(name[1:]))[-1:]
+            self._switch(Current(current.live, previous, (*retired, *newest)))
+        self._clear()
         for name in dropped:
             self._remove(name)
         return sorted(dropped)
+
+    def _clear(self) -> None:
+        """Remove what a killed training or pruning left."""
+        for entry in self.folder.glob(f"{_BUILDING}*"):
+            shutil.rmtree(entry)
+
+    def _prepare(self, generation: Generation) -> None:
+        """Read and check all it takes to encode. A damage that shows only here is written down: a process that serves
+        looks at sizes alone, and must not go on with a generation into which nothing can be encoded any more."""
+        try:
+            generation.prepare()
+        except DamagedGenerationError as error:
+            with suppress(OSError):
+                (generation.folder / _DAMAGED_FILE).write_text(f"{error.file}\n{error.reason}\n", encoding="utf-8")
+            raise
 
     def _kept(self, name: str) -> bool:
         """Whether a generation that never went live was meant to wait; a killed training leaves some that were not."""
@@ -184,7 +212,7 @@ class Generations:
             return False
 
     def _switch(self, current: Current) -> None:
-        temporary = self.folder / f".{_CURRENT_FILE}-{os.getpid()}"
+        temporary = self.folder / f".{_CURRENT_FILE}"  # one name: only who holds `training()` comes here
         temporary.write_text(json.dumps(asdict(current)) + "\n", encoding="utf-8")
         sync(temporary)
         temporary.replace(self.folder / _CURRENT_FILE)

@@ -88,7 +88,7 @@ def ingest_articles(store: Store, rows: Iterable[Draft | Reject], intake: Intake
     """
     rejects, seen, counts = _Rejects(intake), _SeenInFile(), Counter[str]()
     indexed = 0 if intake.dry_run else intake.index()  # what a killed run has stored and not indexed
-    for batch in _batches(_checked(rows, intake), intake.batch, rejects, counts, seen):
+    for batch in _batches(_checked(_compared(rows, seen), intake), intake.batch, rejects, counts):
         if intake.dry_run:
             counts.update(store.articles.compare(batch))
         else:
@@ -154,8 +154,18 @@ class _SeenInFile:
         self._seen.close()
 
 
+def _compared(rows: Iterable[Draft | Reject], seen: _SeenInFile) -> Iterator[Draft | Reject | None]:
+    """The rows; None for one that repeats an earlier one, a reject for one that contradicts it."""
+    for row in rows:
+        verdict = "new" if isinstance(row, Reject) else seen.look(row)
+        if isinstance(verdict, Reject):
+            yield verdict
+        else:
+            yield row if verdict == "new" else None
+
+
 def _batches(
-    rows: Iterable[Row | Reject], size: int, rejects: _Rejects, counts: Counter[str], seen: _SeenInFile | None = None
+    rows: Iterable[Row | Reject | None], size: int, rejects: _Rejects, counts: Counter[str]
 ) -> Iterator[list[Row]]:
     """Good rows in batches; a batch never crosses from one file into the next, so it names no id twice."""
     batch: list[Row] = []
@@ -164,11 +174,7 @@ def _batches(
         if isinstance(row, Reject):
             rejects.add(row)
             continue
-        verdict = seen.look(row) if seen and isinstance(row, Draft) else "new"
-        if isinstance(verdict, Reject):
-            rejects.add(verdict)
-            continue
-        if verdict == "duplicate":
+        if row is None:
             counts["duplicate"] += 1
             continue
         if batch and (len(batch) == size or _file(batch[-1]) != _file(row)):
@@ -196,7 +202,7 @@ def _file(row: Draft | EventDraft) -> str:
     return row.where.file if row.where else ""
 
 
-def _checked(rows: Iterable[Row | Reject], intake: Intake) -> Iterator[Row | Reject]:
+def _checked(rows: Iterable[Row | Reject | None], intake: Intake) -> Iterator[Row | Reject | None]:
     """The rows; with `abort`, only once all of them are known to be good, kept on disk until then."""
     if intake.on_error == "quarantine":
         yield from rows

@@ -1,6 +1,7 @@
 """The one public class: opens a home and offers the use cases. The command line and every later face go through it."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from recnews.catalog import Catalog, Filter
 from recnews.config import Settings, home_folder, load_settings
-from recnews.errors import NoGenerationError, UsageError
+from recnews.errors import NoGenerationError, RowError, UsageError
 from recnews.generation import Generation
 from recnews.generations import Generations
 from recnews.recommend import FeedRequest, Recommender
@@ -25,7 +26,7 @@ from recnews.records import (
     Neighbors,
     Recommendation,
 )
-from recnews.store import ArticleText, Store
+from recnews.store import ArticleCard, ArticleText, Store
 
 if TYPE_CHECKING:
     from recnews.embed.base import Progress
@@ -134,9 +135,10 @@ class Newsroom:
         rows, files = open_articles(articles, self._options(reading), progress)
         with self._intake("articles", files, on_error, dry_run, now) as intake:
             report = ingest_articles(self.store, rows, intake)
-        if report.indexed:
+        searchable = not dry_run and self.generations.current().live is not None
+        if searchable:
             self._snapshot()
-        return replace(report, quarantine=intake.files())
+        return replace(report, quarantine=intake.files(), pending=0 if searchable else report.pending)
 
     def record_many(
         self,
@@ -170,7 +172,12 @@ class Newsroom:
         `at` defaults to the present. Raises `UsageError` for a value that cannot be taken.
         """
         row = {"user": user_id, "article": key, "kind": kind, "at": at or datetime.now(UTC), "weight": weight}
-        report = self.record_many([row if dwell is None else row | {"dwell": dwell}], on_error="abort")
+        if not math.isfinite(weight):  # in a table, NaN means that there is none
+            raise UsageError(f"event field 'weight': is not a finite number above 0: {weight}")
+        try:
+            report = self.record_many([row if dwell is None else row | {"dwell": dwell}], on_error="abort")
+        except RowError as error:
+            raise UsageError(f"event field {error.field!r}: {error.reason}") from error
         return report.added == 1
 
     # What is learned
@@ -201,21 +208,23 @@ class Newsroom:
             chosen.verify()
             self._catch_up(chosen)
             self.generations.promote(generation)
+            self._catch_up(chosen)  # what another process ingested between the two
 
     def rollback(self) -> str:
         """Make the generation before the live one live again; returns its id."""
         with self.generations.training():
             name = self.generations.before_live()
-            self._catch_up(self.generations.load(name))
+            chosen = self.generations.load(name)
+            self._catch_up(chosen)
             self.generations.rollback(name)
+            self._catch_up(chosen)  # as in `promote`
         return name
 
     def prune(self, keep: int = 2) -> list[str]:
         """Remove all generations but the live one and the latest `keep - 1` others, with their vectors; their ids."""
         with self.generations.training():
             removed = self.generations.prune(keep)
-            for name in removed:
-                self.store.vectors.drop(name)
+            self.store.vectors.retain(self.generations.names())
         return removed
 
     # What goes out
@@ -239,8 +248,12 @@ class Newsroom:
         """
         if k < 1:
             raise UsageError(f"a feed has at least one place, not {k}")
+        _writable(user_id, *exclude)
         now = _aware(at)
-        earliest = now - since if isinstance(since, timedelta) else since
+        try:
+            earliest = now - since if isinstance(since, timedelta) else since and _aware(since)
+        except OverflowError as error:
+            raise UsageError(f"{since} before {now.isoformat()} is before all time") from error
         wanted = Filter(tuple(categories), tuple(langs), tuple(sources), earliest)
         _, catalog = self._serving()
         recommender = Recommender(self.store, catalog, self.settings.feed)
@@ -265,6 +278,7 @@ class Newsroom:
             raise UsageError("neighbors takes exactly one of word, article, user and text, and at least one neighbour")
         if minus and word is None:
             raise UsageError("minus goes with a word")
+        _writable(*(given for given in (word, article, user, text, *minus) if given is not None))
         explorer, now = self._explorer(), _aware(at)
         if word is not None:
             return explorer.word(word, tuple(minus), k, now)
@@ -280,10 +294,15 @@ class Newsroom:
         encoded, _ = generation.encode([ArticleText(0, "", "", text) for text in texts])  # type: ignore[arg-type]
         return encoded.vectors
 
+    def duplicates(self, limit: int = 20) -> list[list[ArticleCard]]:
+        """Stories that are told by more than one article, the latest first; within a story the oldest first."""
+        return self.store.stories.groups(limit)
+
     # The editors' hand
 
     def article(self, key: str) -> Article:
         """A stored article. Raises `UnknownArticleError`."""
+        _writable(key)
         return self.store.articles.get(key)
 
     def articles(
@@ -378,7 +397,14 @@ class Newsroom:
             yield Intake(moment, batch, on_error, dry_run, quarantine, self._index)
 
     def _index(self) -> int:
-        """Encode what is stored and not searchable; nothing before the first training."""
+        """Encode what is stored and not searchable (nothing before the first training), and find its stories."""
+        from recnews.stories import group_pending
+
+        indexed = self._index_live()
+        group_pending(self.store, self.generations.current().live, self.settings.stories)
+        return indexed
+
+    def _index_live(self) -> int:
         indexed = 0
         while (live := self.generations.current().live) is not None:
             indexed += self._catch_up(self._live(prepared=True))
@@ -433,6 +459,15 @@ class _Kept:
     asked: str
     prepared: bool
     generation: Generation
+
+
+def _writable(*texts: str) -> None:
+    """Refuse halves of characters, which no store and no vocabulary can hold."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{text!r} is not text: it holds half a character") from error
 
 
 def _aware(moment: datetime | None) -> datetime:

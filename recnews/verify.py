@@ -23,6 +23,13 @@ class Problem:
 
 def verify(store: Store, generations: Generations) -> list[Problem]:
     """Everything that is wrong with a home; an empty list when all is well. Nothing is changed."""
+    try:
+        return _problems(store, generations)
+    except RecnewsError as error:  # so bad that no more can be looked at; the message names the remedy
+        return [Problem(str(error), "do that first, then `recnews verify` again")]
+
+
+def _problems(store: Store, generations: Generations) -> list[Problem]:
     problems = [Problem(f"{store.path}: {line}", "restore a backup: `recnews restore DIR`") for line in store.check()]
     for name in generations.names():
         try:
