@@ -1,0 +1,160 @@
+"""Records as lines for people. What a program reads is the JSON form of the same records."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from recnews.cli.output import many, size, table, when
+
+if TYPE_CHECKING:
+    from recnews.generation import Manifest
+    from recnews.newsroom import Status
+    from recnews.records import Article, EventsReport, IngestReport, Neighbors, Reason, Recommendation, Reject
+    from recnews.store import ArticleCard
+    from recnews.verify import Problem
+
+_SHOWN_REJECTS = 10
+
+
+def ingested(report: "IngestReport", dry_run: bool) -> list[str]:
+    """The counts, which add up to the rows read, and what became of the articles."""
+    lines = [
+        f"read {report.read:,} = {report.added:,} added + {report.changed:,} changed + {report.unchanged:,} unchanged"
+        f" + {report.duplicate:,} duplicate + {report.rejected:,} rejected"
+    ]
+    if dry_run:
+        return [*lines, "dry run: nothing was written", *rejects(report.rejects, report.rejected)]
+    if report.indexed or report.pending:
+        lines.append(f"{report.indexed:,} searchable now, {report.pending:,} waiting for `recnews train`")
+    return lines + rejects(report.rejects, report.rejected)
+
+
+def events_taken(report: "EventsReport", dry_run: bool) -> list[str]:
+    """As `ingested`, for a reading log."""
+    lines = [
+        f"read {report.read:,} = {report.added:,} added + {report.duplicate:,} duplicate + {report.rejected:,} rejected"
+    ]
+    if dry_run:
+        lines.append("dry run: nothing was written")
+    if report.waiting:
+        lines.append(f"{report.waiting:,} of the added ones wait for an article that is not stored yet")
+    return lines + rejects(report.rejects, report.rejected)
+
+
+def rejects(first: Sequence["Reject"], count: int) -> list[str]:
+    """The first rejected rows, each with its reason and what to do."""
+    if not count:
+        return []
+    lines = ["rejected:"]
+    for reject in first[:_SHOWN_REJECTS]:
+        field = f"field {reject.field!r}: " if reject.field else ""
+        lines.append(f"  {reject.where}: {field}{reject.reason}; {reject.remedy}")
+    more = count - min(len(first), _SHOWN_REJECTS)
+    return [*lines, f"  and {more:,} more"] if more else lines
+
+
+def stories(found: "Sequence[Sequence[ArticleCard]]") -> list[str]:
+    """Stories told by several articles, a block each, the oldest article first."""
+    if not found:
+        return ["no two articles tell the same story"]
+    lines: list[str] = []
+    for story in found:
+        lines += [f"{len(story)} articles:", *table(([when(it.published_at), it.key, it.title] for it in story), "  ")]
+    return lines
+
+
+def feed(items: Sequence["Recommendation"], explain: bool) -> list[str]:
+    """One line an article; with `explain`, the parts of its score below it."""
+    if not items:
+        return ["nothing to recommend: no article may be shown, or the filter leaves none"]
+    rows = table([f"{place}", f"{it.score:.3f}", it.source, it.key, it.title] for place, it in enumerate(items, 1))
+    if not explain:
+        return rows
+    lines = []
+    for row, item in zip(rows, items, strict=True):
+        parts = table(
+            ([reason.part, f"{reason.value:+.3f}", _because(reason)] for reason in item.reasons), indent="      "
+        )
+        lines += [row, *parts]
+    return lines
+
+
+def _because(reason: "Reason") -> str:
+    if not reason.key:
+        return ""
+    shared = f"; shared words: {' '.join(reason.words)}" if reason.words else ""
+    return f"you read {reason.key} “{reason.title}”{shared}"
+
+
+def neighbors(found: "Neighbors", cut: bool) -> list[str]:
+    """Words, then articles. `cut` also tells how the text was cut."""
+    lines = []
+    if cut:
+        lines.append(f"cut: {' / '.join(found.tokens) or '(no words)'}")
+        if found.unknown:
+            lines.append(f"unknown: {' '.join(found.unknown)}")
+    if found.words:
+        lines += ["words:", *table(([f"{near.score:.3f}", near.word] for near in found.words), indent="  ")]
+    if found.articles:
+        rows = ([f"{near.score:.3f}", near.key, near.title] for near in found.articles)
+        lines += ["articles:", *table(rows, indent="  ")]
+    if not found.words and not found.articles:
+        lines.append("nothing is near: no vector is known for it")
+    return lines
+
+
+def article(found: "Article") -> list[str]:
+    """All that is stored of one article."""
+    fields = (
+        ("id", found.key), ("title", found.title), ("published", when(found.published_at)),
+        ("expires", when(found.expires_at) if found.expires_at else ""), ("hidden", "yes" if found.hidden else ""),
+        ("category", found.category), ("source", found.source), ("author", found.author), ("language", found.lang),
+        ("tags", " ".join(found.tags)), ("url", found.url), ("ingested", when(found.ingested_at)),
+    )  # fmt: skip
+    lines = table([name, value] for name, value in fields if value)
+    for text in (found.summary, found.body):
+        if text:
+            lines += ["", *text.split("\n")]
+    return lines
+
+
+def articles(found: Sequence["Article"]) -> list[str]:
+    """One line an article."""
+    if not found:
+        return ["no article"]
+    return table([when(it.published_at), "hidden" if it.hidden else "", it.category, it.key, it.title] for it in found)
+
+
+def generation(manifest: "Manifest") -> list[str]:
+    """What a generation is, in a sentence or two."""
+    lines = [
+        f"{manifest.generation}: {manifest.embedder}, {manifest.dim} dimensions, {many(manifest.vocabulary, 'word')}"
+        f" learned from {many(manifest.articles, 'article')} ({manifest.tokens:,} tokens)"
+    ]
+    quality = manifest.quality
+    if "title_to_article" in quality:
+        share, sampled = quality["title_to_article"], int(quality.get("sampled", 0))
+        lines.append(f"of {sampled} sampled titles {share:.0%} find their own article first")
+    return lines
+
+
+def status(found: "Status") -> list[str]:
+    """A home in figures."""
+    waits = ""
+    if found.pending:
+        remedy = "`recnews train`" if found.live is None else "`recnews ingest` of any file"
+        waits = f", {found.pending:,} waiting for {remedy}"
+    rows = [
+        ["home", found.home],
+        ["articles", f"{found.articles:,}, {found.hidden:,} of them hidden{waits}"],
+        ["events", f"{found.events:,} of {many(found.readers, 'reader')}, {found.waiting:,} waiting for their article"],
+        ["live", found.live or "none yet: run `recnews train`"],
+        ["generations", " ".join(found.generations) or "none"],
+        ["quarantine", many(len(found.quarantine), "file")],
+        ["disk", f"store {size(found.store_bytes)}, indexes {size(found.index_bytes)}, free {size(found.free_bytes)}"],
+    ]
+    return table(rows) + [f"  {file}" for file in found.quarantine]
+
+
+def problems(found: Sequence["Problem"]) -> list[str]:
+    """What is wrong, each with its remedy."""
+    return [line for problem in found for line in (problem.what, f"  remedy: {problem.remedy}")]
