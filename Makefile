@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint format types layers check bench clean help
+.PHONY: demo test lint format types layers check bench bench-similarity clean help
 
 help:  ## Say what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 demo: $(VENV)/.demo-installed  ## Real Chinese articles from ingest to an explained feed, in ./demo-home
 	$(BIN)/recnews demo
@@ -37,6 +37,9 @@ check: lint types layers test  ## Everything but the demo
 bench: $(VENV)/.dev-installed  ## Measure beside the naive way; needs ../shared/data, else says so
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/startup.py
+
+bench-similarity: $(VENV)/.dev-installed  ## How well texts are told apart, beside plain methods; takes many minutes
+	$(BIN)/python benchmarks/similarity.py
 
 clean:  ## Remove the virtual environment and what tools leave behind
 	rm -rf $(VENV) demo-home .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
