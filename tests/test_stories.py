@@ -1,0 +1,133 @@
+"""One story, told once: what counts as a copy, and what a feed makes of it."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recnews import Newsroom
+from recnews.near import bands, grams, likeness
+from recnews.records import Draft
+from tests.worlds import small_settings
+
+NOW = datetime(2026, 8, 22, 12, tzinfo=UTC)
+SENTENCES = [
+    "台风今天凌晨在沿海登陆，中心附近最大风力十二级",
+    "气象部门继续发布红色预警，多地紧急转移群众",
+    "铁路部门停运三百余趟列车，机场取消全部航班",
+    "救援队伍连夜赶赴受灾乡镇，抢修电力和通信",
+    "专家提醒居民储备饮用水和食物，不要外出",
+    "预计未来三天台风将向西北方向移动并逐渐减弱",
+    "水利部门加强水库调度，严防山洪和泥石流",
+    "学校和幼儿园停课两天，企业实行弹性工作",
+    "志愿者在安置点发放棉被、药品和儿童用品",
+    "保险公司开通绿色通道，受理受灾农户报案",
+]
+OTHER = "足球联赛昨晚结束首轮争夺，主队凭借补时进球战胜对手，球迷彻夜庆祝。教练称赞年轻球员表现成熟，下周客场面临考验。"
+
+
+def article(key: str, sentences: list[str], at: datetime = NOW) -> Draft:
+    return Draft(key, title="台风登陆", body="。".join(sentences), published_at=at)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    return Newsroom.open(tmp_path / "home", small_settings())
+
+
+def stories(room: Newsroom) -> list[list[str]]:
+    return [[card.key for card in story] for story in room.duplicates()]
+
+
+def test_grams_are_of_letters_and_digits_only() -> None:
+    """`abcdef` has abcde and bcdef, `abcdeg` has abcde and bcdeg: one of three in common."""
+    assert likeness(grams("abcdef"), grams("abcdeg")) == 1 / 3
+    assert likeness(grams("ＡＢ，ｃｄ　ｅｆ！"), grams("ab cd-ef")) == 1
+    assert likeness(grams(""), grams("")) == 0
+    assert likeness(grams("abc"), grams("abc")) == 1
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_likeness_is_symmetric_and_a_share(one: str, other: str) -> None:
+    share = likeness(grams(one), grams(other))
+    assert share == likeness(grams(other), grams(one))
+    assert 0 <= share <= 1
+    assert likeness(grams(one), grams(one)) in {0, 1}
+
+
+def test_alike_texts_share_a_band_and_others_do_not() -> None:
+    text = "。".join(SENTENCES)
+    edited = text.replace(SENTENCES[4], OTHER[:20])
+    found = bands([grams(text), grams(edited), grams(OTHER), grams(text)])
+    assert found.shape == (4, 12)
+    assert (found[0] == found[3]).all()
+    assert (found[0] == found[1]).any()
+    assert not np.isin(found[2], found[0]).any()
+
+
+def test_bands_are_the_same_in_another_process() -> None:
+    """They are stored: a band that changed with the process would find nothing again."""
+    program = "from recnews.near import bands, grams; print(bands([grams('台风今天凌晨登陆')]).tolist())"
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert told.strip() == str(bands([grams("台风今天凌晨登陆")]).tolist())
+
+
+def test_a_light_rewrite_joins_the_story(room: Newsroom) -> None:
+    rewritten = [*SENTENCES[:4], OTHER[:18], *SENTENCES[5:]]
+    room.ingest([article("first", SENTENCES), article("copy", rewritten, NOW + timedelta(hours=3))], now=NOW)
+    room.ingest([Draft("football", title="联赛", body=OTHER, published_at=NOW)], now=NOW)
+    assert stories(room) == [["first", "copy"]]
+    assert room.status().articles == 3, "a copy is kept as an article"
+
+
+@pytest.mark.parametrize(("days", "together"), [(7, True), (8, False)])
+def test_news_repeats_its_formulas(room: Newsroom, days: int, together: bool) -> None:
+    later = NOW + timedelta(days=days)
+    room.ingest([article("first", SENTENCES), article("again", SENTENCES, later)], now=later)
+    assert bool(stories(room)) == together
+
+
+def test_a_copy_of_a_copy_is_of_the_same_story(room: Newsroom) -> None:
+    for number in range(3):
+        room.ingest([article(f"copy-{number}", SENTENCES, NOW + timedelta(hours=number))], now=NOW)
+    assert stories(room) == [["copy-0", "copy-1", "copy-2"]]
+
+
+def test_a_changed_text_is_compared_again(room: Newsroom) -> None:
+    room.ingest([article("first", SENTENCES), article("copy", SENTENCES)], now=NOW)
+    room.ingest([Draft("copy", title="联赛", body=OTHER, published_at=NOW)], now=NOW)
+    assert stories(room) == []
+    room.ingest([Draft("other", title="联赛", body=OTHER, published_at=NOW)], now=NOW)
+    assert stories(room) == [["copy", "other"]]
+
+
+def test_a_deleted_article_attracts_no_more(room: Newsroom) -> None:
+    room.ingest([article("first", SENTENCES)], now=NOW)
+    room.delete(["first"])
+    room.ingest([article("second", SENTENCES)], now=NOW)
+    assert stories(room) == []
+
+
+def test_the_latest_story_comes_first(room: Newsroom) -> None:
+    room.ingest([article("a", SENTENCES), article("b", SENTENCES)], now=NOW)
+    later = NOW + timedelta(days=1)
+    rows = [Draft(key, title="联赛", body=OTHER, published_at=later) for key in ("c", "d")]
+    room.ingest(rows, now=later)
+    assert stories(room) == [["c", "d"], ["a", "b"]]
+    assert [card.key for card in room.duplicates(1)[0]] == ["c", "d"]
+
+
+def test_a_feed_shows_one_of_a_story_and_none_of_a_story_that_was_read(room: Newsroom) -> None:
+    copies = [article(f"copy-{number}", SENTENCES, NOW - timedelta(hours=number)) for number in range(3)]
+    football = [Draft("football", title="联赛", body=OTHER, published_at=NOW - timedelta(days=2))]
+    room.ingest(copies + football, now=NOW)
+    room.train()
+    shown = [item.key for item in room.recommend("nobody", 10, at=NOW)]
+    assert shown == ["copy-0", "football"]
+    room.record("ann", "copy-2", at=NOW - timedelta(hours=1))
+    assert [item.key for item in room.recommend("ann", 10, at=NOW)] == ["football"]
