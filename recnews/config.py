@@ -44,7 +44,7 @@ class EmbeddingSettings(_Section):
     """`word2vec`: weighted sums of word vectors, thousands of articles a second; `doc2vec`: inferred one by one."""
     dim: int = Field(default=256, ge=8, le=1024)
     """Length of a word vector."""
-    epochs: int = Field(default=10, ge=1, le=200)
+    epochs: int = Field(default=5, ge=1, le=200)
     """Passes over the corpus when words are learned."""
     window: int = Field(default=20, ge=1, le=100)
     """How many words to each side are a word's context: wide, so that words of one topic meet."""
