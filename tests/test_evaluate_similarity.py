@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from recnews.cli import common
 from recnews.cli.evaluate import app
 from recnews.config import TextSettings
 from recnews.errors import MissingExtraError, RowError, TrainingError, UsageError
@@ -510,6 +511,7 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     values = small().model_dump(include={"dim", "epochs", "min_count", "workers"})
     written(folder / "recnews.toml", "[embedding]", *(f"{name} = {value}" for name, value in values.items()))
     monkeypatch.chdir(folder)
+    common.set_home(None)  # which a command of another test may have named
     yield folder
     assert [file.name for file in folder.iterdir()] == ["recnews.toml"], "an evaluation leaves nothing behind"
 
