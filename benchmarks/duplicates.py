@@ -49,8 +49,7 @@ def main() -> None:
     limit = StorySettings().likeness
     for lang in ("zh", "en"):
         alike = [
-            (likeness(grams(pair["a"]), grams(pair["b"])), pair["similarity"] >= SAME_STORY)
-            for pair in semeval_pairs(lang)
+            (likeness(*grams([pair["a"], pair["b"]])), pair["similarity"] >= SAME_STORY) for pair in semeval_pairs(lang)
         ]
         found, right = sum(like >= limit for like, _ in alike), sum(like >= limit and same for like, same in alike)
         same = sum(same for _, same in alike)

@@ -6,24 +6,32 @@ What it takes to encode is imported when it is asked for: a feed needs only the 
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from recnews.config import EmbeddingSettings
-from recnews.errors import DamagedGenerationError
-from recnews.records import Encoded
+from recnews.errors import DamagedGenerationError, TrainingError
+from recnews.records import Encoded, Tokens
+from recnews.store import InducedWord, Met, Often, Store
 
 if TYPE_CHECKING:
     from recnews.embed.base import Embedder
+    from recnews.embed.continuing import Start
     from recnews.text import Tokenizer
 
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 TOKENIZER_FILE = "tokenizer.json"
 EMBEDDER_FOLDER = "embedder"
+_LONGEST_WORD = 64
+LEARNED_FOLDER = "learned"
 
 
 class HasText(Protocol):
@@ -41,8 +49,9 @@ class HasText(Protocol):
 class Manifest:
     """What a generation is, and the size and SHA-256 of each of its files.
 
-    `quality` holds figures measured at training time on the generation's own articles; `promoted` is False for one
-    that was trained to be looked at first.
+    `quality` holds figures measured at training time on the generation's own articles, `drift` how far it went from
+    the generation `drift_from` that was live before, and `continued_from` the one whose weights it started from;
+    `promoted` is False for one that was trained to be looked at first.
     """
 
     generation: str
@@ -55,6 +64,9 @@ class Manifest:
     settings: Mapping[str, Any]
     libraries: Mapping[str, str]
     quality: Mapping[str, float] = field(default_factory=dict)
+    drift: Mapping[str, float] = field(default_factory=dict)
+    drift_from: str | None = None
+    continued_from: str | None = None
     promote: bool = True
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format: int = FORMAT
@@ -66,6 +78,8 @@ class Generation:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder, self.manifest = folder, manifest
         self.id = manifest.generation
+        self._induced: list[tuple[str, int]] = []  # words and their stages, as they were taken over
+        self._counted: set[str] = set()  # those of them that have further stages to reach
 
     @property
     def dim(self) -> int:
@@ -104,13 +118,104 @@ class Generation:
         except (OSError, ValueError, KeyError) as error:
             raise DamagedGenerationError(self.id, folder, f"cannot be read ({error})") from error
 
+    def start(self) -> "Start":
+        """What a training needs to go on from this one. Raises `DamagedGenerationError`, and `TrainingError` when it
+        did not keep its weights."""
+        from recnews.embed.continuing import Learned, Start
+        from recnews.embed.space import Space
+
+        names = [name for name in self.manifest.files if name.startswith(f"{LEARNED_FOLDER}/")]
+        if not names:
+            raise TrainingError(
+                f"generation {self.id} did not keep what it takes to go on from it; run `recnews train`"
+            )
+        self.verify(names)
+        embedder, folder = self.embedder, self.folder / LEARNED_FOLDER
+        try:
+            learned = Learned.load(folder)
+            return Start(embedder.vocabulary, embedder.words, Space.load(self.folder / EMBEDDER_FOLDER), learned)
+        except (OSError, ValueError, KeyError) as error:
+            raise DamagedGenerationError(self.id, folder, f"cannot be read ({error})") from error
+
+    def close(self) -> None:
+        """Give back what the embedder holds beside memory; it can be used again."""
+        if "embedder" in self.__dict__:
+            self.embedder.close()
+
     def prepare(self) -> None:
         """Read and check all it takes to encode. Raises `DamagedGenerationError`."""
         _ = self.tokenizer, self.embedder
 
     def encode(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str]]:
         """Vectors of articles, and of each its most telling words, separated by spaces, the most telling first."""
-        tokens = [self.tokenizer.document(text.title, text.summary, text.body) for text in texts]
+        return self._encode(self._cut(texts))
+
+    def study(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str], Met | None]:
+        """What `encode` gives, and the words in them that the generation has not learned; None when it cannot."""
+        tokens = self._cut(texts)
+        encoded, keywords = self._encode(tokens)
+        if not self.embedder.induces:
+            return encoded, keywords, None
+        known, counted = self.embedder.vocabulary.ids, self._counted
+        words = [
+            {word: count for word, count in Counter(
+                [token for token in chain(text.title, text.body) if token not in known or token in counted]).items()
+             if _may_be_learned(word)}
+            for text in tokens
+        ]  # fmt: skip
+        return encoded, keywords, Met(words, self._often, len(self._induced))
+
+    def refresh(self, store: Store) -> bool:
+        """Take over the words that were induced since, by any process; whether there were any.
+
+        To be called before encoding or looking up words: vectors in the store were made with all of them.
+        """
+        since = len(self._induced)
+        found = store.words.induced(self.id, max(since - 1, 0))
+        if not since and not found:
+            return False
+        if since and (not found or found[0].key != self._induced[-1]):  # a backup was restored: begin again
+            del self.embedder
+            self._induced, self._counted = [], set()
+            self.refresh(store)
+            return True
+        new = [word for word in found if word.rank >= since]
+        if new:
+            latest = {word.word: word for word in new}  # in the order of their first stages
+            counts = np.array([word.articles for word in latest.values()], dtype=np.int64)
+            self.embedder.extend(list(latest), np.stack([word.vector for word in latest.values()]), counts)
+            self._induced += [word.key for word in new]
+            self._counted -= latest.keys()
+            self._counted |= {name for name, word in latest.items() if word.stage < self._often.stages - 1}
+        return bool(new)
+
+    def induce(self, store: Store) -> bool:
+        """Give vectors to words that have been met often enough, and take them over; whether there were any."""
+        ripe = store.words.ripe(self.id, self._often)
+        if not ripe:
+            return False
+        texts = list({text.article_id: text for word in ripe for text in word.texts}.values())
+        cut = {text.article_id: tokens for text, tokens in zip(texts, self._cut(texts), strict=True)}
+        holding = [[cut[text.article_id] for text in word.texts] for word in ripe]
+        vectors = self.embedder.induce([word.word for word in ripe], holding)
+        pairs = list(zip(ripe, vectors, strict=True))
+        found = [InducedWord(*word.key, len(word.texts), vector) for word, vector in pairs if vector.any()]
+        store.words.induce(self.id, found, [word.key for word, vector in pairs if not vector.any()], self._often)
+        self.refresh(store)
+        return True
+
+    @cached_property
+    def _often(self) -> Often:
+        from recnews.embed.base import effective_min_count
+
+        least = effective_min_count(self.settings.min_count, self.manifest.articles)
+        settings = self.settings
+        return Often(settings.induce_articles, max(settings.induce_occurrences, least), settings.induce_stages)
+
+    def _cut(self, texts: Sequence[HasText]) -> list[Tokens]:
+        return [self.tokenizer.document(text.title, text.summary, text.body) for text in texts]
+
+    def _encode(self, tokens: Sequence[Tokens]) -> tuple[Encoded, list[str]]:
         embedder = self.embedder
         weighed = embedder.weigh(tokens)
         keywords = embedder.vocabulary.keywords(weighed, self.settings.keywords)
@@ -131,6 +236,11 @@ class Generation:
     def disk_bytes(self) -> int:
         """Size on disk."""
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+
+def _may_be_learned(word: str) -> bool:
+    """A word of one character, or without a letter, is no name; a long one is no word."""
+    return 2 <= len(word) <= _LONGEST_WORD and (word.isalpha() or any(map(str.isalpha, word)))
 
 
 def load_generation(folder: Path, name: str) -> Generation:
@@ -159,12 +269,13 @@ def load_generation(folder: Path, name: str) -> Generation:
 
 def write_manifest(folder: Path, manifest: Manifest) -> Generation:
     """Record the generation's files in its manifest, and force all of it to the disk."""
-    names = [TOKENIZER_FILE, *sorted(f"{EMBEDDER_FOLDER}/{file.name}" for file in (folder / EMBEDDER_FOLDER).iterdir())]
+    folders = [name for name in (EMBEDDER_FOLDER, LEARNED_FOLDER) if (folder / name).exists()]
+    names = [TOKENIZER_FILE, *sorted(f"{name}/{file.name}" for name in folders for file in (folder / name).iterdir())]
     files = {name: file_record(folder / name, manifest.generation) for name in names}
     values = asdict(manifest) | {"files": files}
     text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
-    for name in [*names, MANIFEST_FILE, EMBEDDER_FOLDER, "."]:
+    for name in [*names, MANIFEST_FILE, *folders, "."]:
         sync(folder / name)
     return Generation(folder, Manifest(**values))
 

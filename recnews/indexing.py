@@ -5,7 +5,7 @@ from collections.abc import Callable
 from recnews.generation import Generation
 from recnews.store import Store
 
-_BATCH = 500
+_BATCH = 1000
 
 
 def index_pending(
@@ -14,18 +14,23 @@ def index_pending(
     """Encode all articles whose present text `generation` has not encoded; returns how many.
 
     Vectors and the generation's place are written in one transaction a batch: killed at any moment and run again, it
-    goes on where it was. `live` tells followers of the generation; one in training has none.
+    goes on where it was. Words that have been met often enough are given vectors, and the articles that hold them are
+    encoded once more; they are not counted twice. `live` tells followers of the generation; one in training has none.
     """
     encoded = 0
+    generation.refresh(store)
+    generation.induce(store)
     while True:
         pending = store.vectors.pending(generation.id, _BATCH)
         if pending.texts:
-            vectors, keywords = generation.encode(pending.texts)
-            store.vectors.write(generation.id, pending, vectors.vectors, keywords, live)
-            encoded += len(pending.texts)
+            vectors, keywords, met = generation.study(pending.texts)
+            if not store.vectors.write(generation.id, pending, vectors.vectors, keywords, live, met):
+                generation.refresh(store)  # another process has just induced words
+                continue
+            encoded += len(pending.texts) - pending.again
         elif pending.moved:
             store.vectors.write(generation.id, pending, [], [], live)
         if progress:
             progress(encoded)
-        if pending.last:
+        if not generation.induce(store) and pending.last:
             return encoded

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from recnews.records import Int64
+from recnews.records import Float32, Int64
 
 Float64 = NDArray[np.float64]
 Statistic = Callable[[Any], float]
 
 RESAMPLES = 1000
+_BLOCK = 128  # rows scored at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,23 @@ def pearson(pairs: ArrayLike) -> float:
 def spearman(pairs: ArrayLike) -> float:
     """Rank correlation of the two columns of (n, 2), ties at their mean rank; NaN as for `pearson`."""
     return pearson(np.stack([stats.rankdata(column) for column in _columns(pairs)], axis=1))
+
+
+def neighbour_overlap(before: Float32, after: Float32, asked: int, k: int) -> Float64:
+    """(asked,) of each of the first rows, the share of its `k` nearest other rows that is common to two spaces.
+
+    `before` (n, d) and `after` (n, e) are unit vectors of the same n things, n > k; all products are exact.
+    """
+    nearest = []
+    for rows in (before, after):
+        found = np.empty((asked, k), dtype=np.int64)
+        for start in range(0, asked, _BLOCK):
+            scores = rows[start : min(start + _BLOCK, asked)] @ rows.T
+            scores[np.arange(len(scores)), start + np.arange(len(scores))] = -np.inf  # nothing is its own neighbour
+            found[start : start + len(scores)] = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        nearest.append(found)
+    common = (nearest[0][:, :, None] == nearest[1][:, None, :]).any(axis=2)
+    return np.asarray(common.mean(axis=1), dtype=np.float64)
 
 
 def mean(values: ArrayLike) -> float:

@@ -25,19 +25,23 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def grams(text: str) -> Grams:
-    """The different 5-grams of a text as sorted uint64 hashes; empty for a text without a letter or digit."""
-    letters = _NOT_WORD.sub("", normalize(text))
-    if not letters:
-        return np.empty(0, dtype=np.uint64)
-    codes = np.frombuffer(letters.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    codes = np.pad(codes, (0, max(0, _LENGTH - len(codes))))
+def grams(texts: Sequence[str]) -> list[Grams]:
+    """Of each text its 5-grams in order, as uint64 hashes; none for a text without a letter or digit."""
+    letters = [_NOT_WORD.sub("", normalize(text)) for text in texts]
+    lengths = np.array([max(len(text), _LENGTH) if text else 0 for text in letters], dtype=np.int64)
+    # All texts at once, a short one padded, so that the arithmetic is a few passes over one long array.
+    joined = "".join(text.ljust(_LENGTH, "\0") if text else "" for text in letters) + "\0" * _LENGTH
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     count = len(codes) - _LENGTH + 1
     hashed = np.zeros(count, dtype=np.uint64)
     for place in range(_LENGTH):
         hashed = (hashed ^ codes[place : place + count]) * _MIX  # wraps around, as a hash may
         hashed ^= hashed >> np.uint64(29)
-    return np.unique(hashed)
+    ends = np.cumsum(lengths)
+    return [
+        hashed[end - length : end - _LENGTH + 1] if length else hashed[:0]
+        for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)
+    ]
 
 
 def bands(texts: Sequence[Grams]) -> Int64:
@@ -57,5 +61,6 @@ def likeness(one: Grams, other: Grams) -> float:
     """Share of the 5-grams of two texts that both have (Jaccard), exactly; 0 where one has none."""
     if not len(one) or not len(other):
         return 0.0
+    one, other = np.unique(one), np.unique(other)
     common = len(np.intersect1d(one, other, assume_unique=True))
     return common / (len(one) + len(other) - common)

@@ -100,7 +100,9 @@ class Newsroom:
         return cls(folder, load_settings(folder) if settings is None else settings)
 
     def close(self) -> None:
-        """Give files back."""
+        """Give files and processes back."""
+        if self._kept is not None:
+            self._kept.generation.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -183,10 +185,16 @@ class Newsroom:
     # What is learned
 
     def train(
-        self, settings: Settings | None = None, *, promote: bool = True, progress: "Progress | None" = None
+        self,
+        settings: Settings | None = None,
+        *,
+        continued: bool = False,
+        promote: bool = True,
+        progress: "Progress | None" = None,
     ) -> Generation:
         """Fit a new generation on the stored articles, encode all of them, check it, and switch to it.
 
+        `continued` goes on from the live generation: new words and articles are learned, and what was near stays near.
         `promote=False` leaves the live one in place. Raises `TrainingError`, `BusyError` when another training runs.
         """
         from recnews.train import train
@@ -198,6 +206,7 @@ class Newsroom:
             dictionary=self.dictionary.words(),
             now=datetime.now(UTC),
             promote=promote,
+            continued=continued,
             progress=progress or (lambda _stage, _share: None),
         )
 
@@ -291,6 +300,7 @@ class Newsroom:
     def embed(self, texts: Sequence[str]) -> Float32:
         """(n, dim) float32 vectors of texts in the live article space: rows of unit length, zero for unknown text."""
         generation = self._live(prepared=True)
+        generation.refresh(self.store)
         encoded, _ = generation.encode([ArticleText(0, "", "", text) for text in texts])  # type: ignore[arg-type]
         return encoded.vectors
 
@@ -386,14 +396,15 @@ class Newsroom:
         self, kind: Literal["articles", "events"], files: list[str], on_error: "OnError", dry_run: bool,
         now: datetime | None,
     ) -> "Iterator[Intake]":  # fmt: skip
-        from recnews.ingest import Intake
+        from recnews.ingest import Intake, seldom_collected
         from recnews.quarantine import Quarantine
 
         moment, batch = _aware(now), self.settings.ingest.batch
         if dry_run:
             yield Intake(moment, batch, on_error, dry_run, None, lambda: 0)
             return
-        with Quarantine(self.home / "corpora" / "quarantine", kind, moment.date(), files) as quarantine:
+        folder = self.home / "corpora" / "quarantine"
+        with seldom_collected(), Quarantine(folder, kind, moment.date(), files) as quarantine:
             yield Intake(moment, batch, on_error, dry_run, quarantine, self._index)
 
     def _index(self) -> int:
@@ -441,7 +452,7 @@ class Newsroom:
     def _explorer(self) -> "Explorer":
         from recnews.explore import Explorer
 
-        self._live(prepared=True)
+        self._live(prepared=True).refresh(self.store)
         generation, catalog = self._serving()
         return Explorer(self.store, generation, catalog)
 

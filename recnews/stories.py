@@ -10,7 +10,7 @@ from recnews.records import Float32
 from recnews.store import Store
 from recnews.store.stories import StoryChoice, StoryText
 
-_BATCH = 500
+_BATCH = 1000
 _MICROS_A_DAY = 86_400_000_000
 _COMPARED = 20
 
@@ -30,20 +30,24 @@ def group_pending(store: Store, generation: str | None, settings: StorySettings)
 
 
 def _choose(store: Store, generation: str | None, settings: StorySettings, texts: list[StoryText]) -> list[StoryChoice]:
-    hashed = {text.article_id: grams(f"{text.title}\n{text.body}") for text in texts}
+    own_grams = grams([f"{text.title}\n{text.body}" for text in texts])
+    hashed = dict(zip([text.article_id for text in texts], own_grams, strict=True))
     banded = bands(list(hashed.values()))
     sharing: dict[int, list[int]] = defaultdict(list)
     for band, article_id in store.stories.sharing(banded):
         sharing[band].append(article_id)
+    values, counts = np.unique(banded, return_counts=True)
+    repeated = {*sharing, *values[counts > 1].tolist()}  # the other bands, nearly all, lead to nobody
     known = store.stories.texts({other for others in sharing.values() for other in others})
     comparer = _Comparer(store, generation, settings, hashed, known)
     choices = []
     for text, own_bands in zip(texts, banded, strict=True):
-        others = {other for band in own_bands.tolist() for other in sharing[band]} - {text.article_id}
+        shared = repeated.intersection(own_bands.tolist())
+        others = {other for band in shared for other in sharing[band]} - {text.article_id}
         story = comparer.story_of(text, others)
         choices.append(StoryChoice(text.article_id, story, own_bands))
         known[text.article_id] = StoryText(text.article_id, story, text.published_at, text.title, text.body)
-        for band in own_bands.tolist():
+        for band in shared:
             sharing[band].append(text.article_id)
     return choices
 
@@ -79,7 +83,7 @@ class _Comparer:
 
     def _grams(self, other: StoryText) -> Grams:
         if other.article_id not in self._hashed:
-            self._hashed[other.article_id] = grams(f"{other.title}\n{other.body}")
+            [self._hashed[other.article_id]] = grams([f"{other.title}\n{other.body}"])
         return self._hashed[other.article_id]
 
     def _confirmed(self, one: int, other: int) -> bool:

@@ -13,16 +13,30 @@ import numpy as np
 from recnews.catalog import Catalog
 from recnews.config import EmbeddingSettings, Settings
 from recnews.embed.base import Embedder, Progress, TokenFile
+from recnews.embed.continuing import Learned, Start
 from recnews.errors import TrainingError
-from recnews.generation import EMBEDDER_FOLDER, TOKENIZER_FILE, Generation, Manifest, load_generation, write_manifest
+from recnews.generation import (
+    EMBEDDER_FOLDER,
+    LEARNED_FOLDER,
+    TOKENIZER_FILE,
+    Generation,
+    Manifest,
+    load_generation,
+    write_manifest,
+)
 from recnews.generations import Generations
 from recnews.indexing import index_pending
+from recnews.metrics import neighbour_overlap
 from recnews.records import Tokens
 from recnews.store import ArticleText, Store
 from recnews.text import DictionaryWord, Tokenizer
 
 _TOKENS_FILE = "tokens.txt"
 _CHECKED = 500
+_NEIGHBOURS = 10
+_NEIGHBOURS_AMONG = 20_000
+_SHAPES = ("dim", "semantic_dim", "lexical_dim")
+_NONE = np.zeros((0, 0), dtype=np.float32)
 _LIBRARIES = ("gensim", "numpy", "faiss-cpu", "jieba", "rjieba")
 
 
@@ -35,8 +49,11 @@ def train(
     now: datetime,
     promote: bool,
     progress: Progress,
+    continued: bool = False,
 ) -> Generation:
     """Fit tokenizer, embedder and space on the stored articles, encode all of them, check, switch.
+
+    `continued` goes on from the weights of the generation that serves, and keeps its space.
 
     Nothing that is live is touched before the switch: killed at any moment and run again, the outcome is that of an
     undisturbed run. Raises `TrainingError`, `BusyError`, `StorageError`.
@@ -44,16 +61,25 @@ def train(
     with generations.training():
         if store.articles.count() == 0:
             raise TrainingError("there are no articles to learn from; run `recnews ingest` first")
+        source = _source(generations, settings.embedding) if continued else None
+        before = source.id if source else generations.current().live
+        start = source.start() if source else None
         name, folder = generations.begin()
         store.vectors.retain(generations.names())  # a killed training or pruning may have left some of others
         tokenizer = Tokenizer(settings.text, dictionary)
-        manifest = _fit(store, tokenizer, folder, settings, progress)
+        manifest = _fit(store, tokenizer, folder, settings=settings, progress=progress, start=start)
         manifest = replace(manifest, generation=name, created_at=now.isoformat(), promote=promote)
+        manifest = replace(manifest, continued_from=source.id if source else None)
         write_manifest(folder, manifest)
         generation = load_generation(folder, name)  # what is checked is what was written
-        _encode_all(store, generation, progress)
-        quality = check(store, generation)
-        generation = write_manifest(folder, replace(generation.manifest, quality=quality))
+        try:
+            _encode_all(store, generation, progress)
+            quality = check(store, generation)
+        finally:
+            generation.close()
+        drifted = drift(store, before, name) if before else {}
+        measured = replace(generation.manifest, quality=quality, drift=drifted, drift_from=before if drifted else None)
+        generation = write_manifest(folder, measured)
         catalog = Catalog(name, generation.dim)
         catalog.refresh(store)
         catalog.save(folder)
@@ -88,13 +114,60 @@ def check(store: Store, generation: Generation) -> dict[str, float]:
     return {"title_to_article": round(float((found == np.flatnonzero(asked)).mean()), 4), "sampled": float(len(texts))}
 
 
-def _fit(store: Store, tokenizer: Tokenizer, folder: Path, settings: Settings, progress: Progress) -> Manifest:
+def drift(store: Store, before: str, after: str) -> dict[str, float]:
+    """How far generation `after` went from `before`, on articles that both have encoded as they are now.
+
+    `overlap`: the mean share of an article's ten nearest that stayed, over up to 500 `sampled` articles, looked for in
+    a sample of `among` articles. `cosine`: the mean cosine of an article's old and new vector, where they are of one
+    length; it says how well the spaces are aligned, which the overlap does not depend on. Empty when there are not
+    enough articles.
+    """
+    pairs = store.vectors.shared((before, after), _NEIGHBOURS_AMONG)
+    old, new = (np.stack([np.frombuffer(row, np.float32) for row in rows]) if rows else _NONE for rows in pairs)
+    known = old.any(axis=1) & new.any(axis=1)
+    old, new = old[known], new[known]
+    asked, k = min(len(old), _CHECKED), min(_NEIGHBOURS, len(old) - 1)
+    if k < 1:
+        return {}
+    found = {"overlap": round(float(neighbour_overlap(old, new, asked, k).mean()), 4)}
+    if old.shape == new.shape:
+        found["cosine"] = round(float(np.einsum("ij,ij->i", old[:asked], new[:asked]).mean()), 4)
+    return found | {"sampled": float(asked), "among": float(len(old))}
+
+
+def _source(generations: Generations, settings: EmbeddingSettings) -> Generation:
+    """The generation that serves, if a training with `settings` can go on from it. Raises `TrainingError`."""
+    source, _ = generations.live(prepared=True)
+    if source is None:
+        raise TrainingError("there is no live generation to go on from; run `recnews train` first")
+    for embedder, whose in ((settings.embedder, "asked for"), (source.manifest.embedder, f"what {source.id} is")):
+        if embedder != "word2vec":
+            raise TrainingError(
+                f"a training can go on from word2vec only, and {embedder} is {whose}; "
+                "run `recnews train` without --continue"
+            )
+    for name in _SHAPES:
+        asked, live = getattr(settings, name), getattr(source.settings, name)
+        if asked != live:
+            raise TrainingError(
+                f"embedding.{name} is {asked}, but {source.id} was trained with {live}; set it to {live} (an option, "
+                "recnews.toml or the environment), or run `recnews train` without --continue"
+            )
+    return source
+
+
+def _fit(
+    store: Store, tokenizer: Tokenizer, folder: Path, *, settings: Settings, progress: Progress, start: Start | None
+) -> Manifest:
     """Write tokenizer and embedder into the folder; returns what the manifest says of them."""
     (folder / TOKENIZER_FILE).write_text(json.dumps(tokenizer.state(), ensure_ascii=False, indent=1), encoding="utf-8")
     corpus = TokenFile.write(folder / _TOKENS_FILE, _cut(store, tokenizer, progress))
-    embedder = _embedder(corpus, settings.embedding, progress)
+    embedder, learned = _embedder(corpus, settings.embedding, progress, start)
     (folder / EMBEDDER_FOLDER).mkdir()
     embedder.save(folder / EMBEDDER_FOLDER)
+    if learned:
+        (folder / LEARNED_FOLDER).mkdir()
+        learned.save(folder / LEARNED_FOLDER)
     corpus.path.unlink()
     return Manifest(
         generation="",
@@ -118,17 +191,21 @@ def _cut(store: Store, tokenizer: Tokenizer, progress: Progress) -> Iterator[Tok
     progress("tokens", 1.0)
 
 
-def _embedder(corpus: TokenFile, settings: EmbeddingSettings, progress: Progress) -> Embedder:
+def _embedder(
+    corpus: TokenFile, settings: EmbeddingSettings, progress: Progress, start: Start | None
+) -> tuple[Embedder, Learned | None]:
+    """The embedder, and what a later training may go on from."""
     if corpus.tokens == 0:
         raise TrainingError(f"the {corpus.articles} stored articles hold no words to learn from")
     workers = settings.workers or os.cpu_count() or 1
     if settings.embedder == "word2vec":
         from recnews.embed import word2vec
 
-        return word2vec.fit(corpus, settings, workers, progress)
+        made = word2vec.fit(corpus, settings, workers, progress, start)
+        return made, made.learned
     from recnews.embed import doc2vec
 
-    return doc2vec.fit(corpus, settings, workers, progress)
+    return doc2vec.fit(corpus, settings, workers, progress), None
 
 
 def _encode_all(store: Store, generation: Generation, progress: Progress) -> None:

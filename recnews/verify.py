@@ -54,7 +54,10 @@ def _live_problems(store: Store, live: Generation) -> list[Problem]:
     missing = store.vectors.missing(live.id)
     if missing:
         problems.append(Problem(f"{missing} articles are not searchable yet in {live.id}", "`recnews ingest` any file"))
+    live.refresh(store)
     sample = store.vectors.sample(live.id, _SAMPLE)
+    while live.refresh(store):  # words were induced meanwhile
+        sample = store.vectors.sample(live.id, _SAMPLE)
     if sample:
         again, _ = live.encode([text for text, _ in sample])
         differing = int((again.vectors != np.stack([vector for _, vector in sample])).any(axis=1).sum())

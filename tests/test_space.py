@@ -177,10 +177,10 @@ def test_unit_rows_or_zero() -> None:
 
 
 def signs(word: str, dim: int) -> Float64:
-    """The code of a word as +1 and -1: the first bits of its BLAKE2b, 256 at a time under another salt."""
+    """The code of a word as +1 and -1: the first bits of its BLAKE2b, 512 at a time under another salt."""
     bits = ""
-    for block in range(-(-dim // 256)):
-        digest = hashlib.blake2b(word.encode(), digest_size=32, salt=bytes([block])).digest()
+    for block in range(-(-dim // 512)):
+        digest = hashlib.blake2b(word.encode(), digest_size=64, salt=bytes([block])).digest()
         bits += "".join(f"{byte:08b}" for byte in digest)
     return np.array([1.0 if bit == "1" else -1.0 for bit in bits[:dim]])
 

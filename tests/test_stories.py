@@ -46,24 +46,32 @@ def stories(room: Newsroom) -> list[list[str]]:
 
 def test_grams_are_of_letters_and_digits_only() -> None:
     """`abcdef` has abcde and bcdef, `abcdeg` has abcde and bcdeg: one of three in common."""
-    assert likeness(grams("abcdef"), grams("abcdeg")) == 1 / 3
-    assert likeness(grams("ＡＢ，ｃｄ　ｅｆ！"), grams("ab cd-ef")) == 1
-    assert likeness(grams(""), grams("")) == 0
-    assert likeness(grams("abc"), grams("abc")) == 1
+    assert likeness(*grams(["abcdef", "abcdeg"])) == 1 / 3
+    assert likeness(*grams(["ＡＢ，ｃｄ　ｅｆ！", "ab cd-ef"])) == 1
+    assert likeness(*grams(["", ""])) == 0
+    assert likeness(*grams(["abc", "abc"])) == 1
+    assert likeness(*grams(["abc", "abd"])) == 0
+
+
+def test_grams_do_not_depend_on_the_batch() -> None:
+    texts = ["abcdefg", "", "台风", "0", "台风今天凌晨登陆", "！"]
+    for alone, together in zip([grams([text])[0] for text in texts], grams(texts), strict=True):
+        assert alone.tolist() == together.tolist()
+    assert [len(found) for found in grams(texts)] == [3, 0, 1, 1, 4, 0]
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_likeness_is_symmetric_and_a_share(one: str, other: str) -> None:
-    share = likeness(grams(one), grams(other))
-    assert share == likeness(grams(other), grams(one))
+    share = likeness(*grams([one, other]))
+    assert share == likeness(*grams([other, one]))
     assert 0 <= share <= 1
-    assert likeness(grams(one), grams(one)) in {0, 1}
+    assert likeness(*grams([one, one])) in {0, 1}
 
 
 def test_alike_texts_share_a_band_and_others_do_not() -> None:
     text = "。".join(SENTENCES)
     edited = text.replace(SENTENCES[4], OTHER[:20])
-    found = bands([grams(text), grams(edited), grams(OTHER), grams(text)])
+    found = bands(grams([text, edited, OTHER, text]))
     assert found.shape == (4, 12)
     assert (found[0] == found[3]).all()
     assert (found[0] == found[1]).any()
@@ -72,9 +80,9 @@ def test_alike_texts_share_a_band_and_others_do_not() -> None:
 
 def test_bands_are_the_same_in_another_process() -> None:
     """They are stored: a band that changed with the process would find nothing again."""
-    program = "from recnews.near import bands, grams; print(bands([grams('台风今天凌晨登陆')]).tolist())"
+    program = "from recnews.near import bands, grams; print(bands(grams(['台风今天凌晨登陆'])).tolist())"
     told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert told.strip() == str(bands([grams("台风今天凌晨登陆")]).tolist())
+    assert told.strip() == str(bands(grams(["台风今天凌晨登陆"])).tolist())
 
 
 def test_a_light_rewrite_joins_the_story(room: Newsroom) -> None:

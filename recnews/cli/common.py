@@ -1,5 +1,6 @@
 """What the commands share: the home they work in, options, and times as people type them."""
 
+import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ def opened(home: Path | None) -> Iterator["Newsroom"]:
     from recnews.newsroom import Newsroom
 
     with Newsroom.open(given_home(home)) as newsroom:
+        gc.freeze()
+        gc.enable()
         yield newsroom
 
 

@@ -35,6 +35,10 @@ def train(
     simplify: Annotated[
         bool | None, typer.Option("--simplify/--no-simplify", help="Turn traditional into simplified characters first.")
     ] = None,
+    continued: Annotated[
+        bool,
+        typer.Option("--continue", help="Go on from the live generation: learn what is new, keep neighbours in place."),
+    ] = False,
     no_promote: Annotated[bool, typer.Option("--no-promote", help="Leave the live generation in place.")] = False,
     as_json: common.Json = False,
     home: common.Home = None,
@@ -42,14 +46,20 @@ def train(
     """Learn from the stored articles, and serve what was learned.
 
     A new generation is built and checked beside the live one, then takes its place in one step. Options that are not
-    given come from recnews.toml in the home.
+    given come from recnews.toml in the home. With --continue, --epochs counts the further passes.
     """
     with common.opened(home) as newsroom, progress.stages() as bar:
         settings = newsroom.settings.override(
-            "embedding", embedder=embedder, dim=dim, epochs=epochs, min_count=min_count, workers=workers, seed=seed
+            "embedding",
+            embedder=embedder,
+            dim=dim,
+            min_count=min_count,
+            workers=workers,
+            seed=seed,
+            **{"continue_epochs" if continued else "epochs": epochs},
         ).override("text", tokenizer=tokenizer, simplify=simplify)
         before, start = newsroom.generations.current().live, time.monotonic()
-        made = newsroom.train(settings, promote=not no_promote, progress=bar)
+        made = newsroom.train(settings, continued=continued, promote=not no_promote, progress=bar)
         seconds = time.monotonic() - start
     lines = [*views.generation(made.manifest), f"trained in {seconds:.1f} s"]
     if no_promote:
@@ -142,5 +152,5 @@ def _entry(newsroom: "Newsroom", name: str, live: str | None) -> dict[str, Any]:
 
 def _as_json(manifest: Any, live: bool) -> dict[str, Any]:
     names = ("generation", "created_at", "embedder", "dim", "articles", "tokens", "vocabulary")
-    more = ("settings", "libraries", "quality")
+    more = ("settings", "libraries", "quality", "drift", "drift_from", "continued_from")
     return {"live": live} | {name: getattr(manifest, name) for name in (*names, *more)}

@@ -134,6 +134,12 @@ def generation(manifest: "Manifest") -> list[str]:
     if "title_to_article" in quality:
         share, sampled = quality["title_to_article"], int(quality.get("sampled", 0))
         lines.append(f"of {sampled} sampled titles {share:.0%} find their own article first")
+    if manifest.continued_from:
+        lines.append(f"went on from {manifest.continued_from}")
+    if "overlap" in manifest.drift:
+        lines.append(
+            f"of each article's nearest ten, {manifest.drift['overlap']:.0%} are those of {manifest.drift_from}"
+        )
     return lines
 
 

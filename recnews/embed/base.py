@@ -24,6 +24,7 @@ class Embedder(Protocol):
     """Turns tokens into vectors of one space. Encoding a text twice, in any batch, gives the same bytes."""
 
     name: str
+    induces: bool
     vocabulary: "Vocabulary"
 
     @property
@@ -45,6 +46,24 @@ class Embedder(Protocol):
 
         `weighed` is what `weigh` gives for the texts, for a caller that has it already.
         """
+        ...
+
+    def induce(self, words: Sequence[str], texts: Sequence[Sequence[Tokens]]) -> Float32:
+        """(n, d) vectors of words unseen in training, each from texts it stands in, zero where these say nothing.
+
+        Not to be asked of an embedder that does not `induces`: it cannot take such words over.
+        """
+        ...
+
+    def extend(self, words: Sequence[str], vectors: Float32, articles: Int64) -> None:
+        """Append words to the vocabulary, or give those appended before other vectors: (n, d), made by `induce`.
+
+        `articles` (n,) is what a word's idf is taken from. No word stands twice in `words`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds beside memory, such as processes."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -108,6 +127,20 @@ class Vocabulary:
         self.ids = {word: row for row, word in enumerate(self.words)}
         self.idf = np.log((1.0 + total_articles) / np.maximum(articles, 1))
 
+    def extend(self, words: Sequence[str], articles: Int64) -> None:
+        """Append words that were met after training, each in some articles; those that were appended before keep their
+        place. The store keeps them, not `save`."""
+        new = [word for word in words if word not in self.ids]
+        self.ids |= {word: row for row, word in enumerate(new, start=len(self))}
+        self.words.extend(new)
+        rows = [self.ids[word] for word in words]
+        self.counts, self.articles = (
+            np.concatenate([column, np.zeros(len(new), dtype=np.int64)]) for column in (self.counts, self.articles)
+        )
+        self.counts[rows], self.articles[rows] = articles, articles
+        self.idf = np.concatenate([self.idf, np.zeros(len(new))])
+        self.idf[rows] = np.log((1.0 + self.total_articles) / np.maximum(articles, 1))
+
     def __len__(self) -> int:
         return len(self.words)
 
@@ -145,17 +178,13 @@ class Vocabulary:
 
     def keywords(self, weighed: Weighed, limit: int) -> list[tuple[str, ...]]:
         """The `limit` heaviest words of each text, the heaviest first, ties by column."""
-        matrix, size = weighed.matrix, len(self)
+        matrix, size, words, unseen = weighed.matrix, len(self), self.words, weighed.unseen
         found = []
         for start, end in zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True):
             columns, values = matrix.indices[start:end], matrix.data[start:end]
             order = np.argsort(-values, kind="stable")[:limit]
-            found.append(
-                tuple(
-                    self.words[column] if column < size else weighed.unseen[column - size]
-                    for column in columns[order].tolist()
-                )
-            )
+            chosen = [words[column] if column < size else unseen[column - size] for column in columns[order].tolist()]
+            found.append(tuple(chosen))
         return found
 
     def save(self, folder: Path) -> None:

@@ -14,7 +14,9 @@ from recnews.embed.space import to_unit
 from recnews.records import Float32
 
 _CODES_FILE = "codes.npy"
-_DIGEST_BITS = 256
+_DIGEST_BITS = 512
+# The eight signs of each byte.
+_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
 
 
 class Lexical:
@@ -37,11 +39,17 @@ class Lexical:
         bits = np.concatenate(
             [self._codes[columns[columns < size]], word_codes(self._unseen(weighed, columns), self.dim)]
         )
-        signs = np.unpackbits(bits, axis=1, count=self.dim).astype(np.float32) * 2 - 1
+        signs = _SIGNS[bits].reshape(len(bits), 8 * bits.shape[1])[:, : self.dim]
         # The weights carry idf to the power of a half already.
-        signs *= (self._vocabulary.idf_of(columns) ** (self._idf_power - 0.5)).astype(np.float32)[:, None]
-        used = sparse.csr_array((matrix.data, places, matrix.indptr), shape=(matrix.shape[0], len(columns)))
+        scale = (self._vocabulary.idf_of(columns) ** (self._idf_power - 0.5)).astype(np.float32)
+        data = matrix.data * scale[places]
+        used = sparse.csr_array((data, places, matrix.indptr), shape=(matrix.shape[0], len(columns)))
         return to_unit(np.asarray(used @ signs, dtype=np.float32)).vectors
+
+    def extend(self) -> None:
+        """Add the codes of words that were appended to the vocabulary."""
+        new = self._vocabulary.words[len(self._codes) :]
+        self._codes = np.concatenate([self._codes, word_codes(new, self.dim)])
 
     def save(self, folder: Path) -> None:
         """Write the codes."""
@@ -61,7 +69,7 @@ def word_codes(words: Sequence[str], dim: int) -> NDArray[np.uint8]:
     """(n, ceil(dim / 8)) bits of BLAKE2b of each word: the same on every machine, without a table."""
     blocks = -(-dim // _DIGEST_BITS)
     digests = b"".join(
-        hashlib.blake2b(word.encode(), digest_size=32, salt=bytes([block])).digest()
+        hashlib.blake2b(word.encode(), digest_size=64, salt=bytes([block])).digest()
         for word in words
         for block in range(blocks)
     )

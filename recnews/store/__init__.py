@@ -10,13 +10,18 @@ from recnews.store.events import Events
 from recnews.store.seen import SeenKeys
 from recnews.store.stories import Stories
 from recnews.store.vectors import START, Change, Pending, Token, Vectors
+from recnews.store.words import InducedWord, Met, Often, RipeWord, Words
 
 __all__ = [
     "START",
     "ArticleCard",
     "ArticleText",
     "Change",
+    "InducedWord",
+    "Met",
+    "Often",
     "Pending",
+    "RipeWord",
     "SeenKeys",
     "Store",
     "Token",
@@ -44,6 +49,7 @@ class Store:
         self.events = Events(self._database)
         self.vectors = Vectors(self._database)
         self.stories = Stories(self._database)
+        self.words = Words(self._database)
 
     def close(self) -> None:
         """Give the connections back."""

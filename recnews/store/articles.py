@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.errors import UnknownArticleError
 from recnews.records import Article, ArticleId, Draft
-from recnews.store.database import Database, announce, count_rows, from_micros, optional_micros, to_micros
+from recnews.store.database import Database, among, announce, count_rows, from_micros, optional_micros, to_micros
 from recnews.store.schema import article_ids, articles, story_bands
 
 Outcome = Literal["added", "changed", "unchanged"]
@@ -95,7 +95,7 @@ class Articles:
         with self._database.write() as connection:
             ids = _stored_ids(connection, keys)
             forget_bands(connection, ids)
-            connection.execute(delete(articles).where(articles.c.article_id.in_(ids)))
+            connection.execute(delete(articles).where(among(articles.c.article_id, ids)))
             announce(connection, ids)
 
     def get(self, key: str) -> Article:
@@ -123,7 +123,7 @@ class Articles:
 
     def cards(self, ids: Iterable[int]) -> dict[int, ArticleCard]:
         """Cards of stored articles by id; an id without an article is left out."""
-        query = card_query().where(articles.c.article_id.in_([int(i) for i in ids]))
+        query = card_query().where(among(articles.c.article_id, [int(i) for i in ids]))
         with self._database.read() as connection:
             return {row.article_id: to_card(row) for row in connection.execute(query)}
 
@@ -155,7 +155,7 @@ class Articles:
     def _set(self, keys: Sequence[str], **values: Any) -> None:
         with self._database.write() as connection:
             ids = _stored_ids(connection, keys)
-            connection.execute(update(articles).where(articles.c.article_id.in_(ids)).values(**values))
+            connection.execute(update(articles).where(among(articles.c.article_id, ids)).values(**values))
             announce(connection, ids)
 
 
@@ -203,7 +203,7 @@ def known_ids(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleI
 
 def _stored_ids(connection: Connection, keys: Sequence[str]) -> list[int]:
     known = known_ids(connection, keys)
-    query = select(articles.c.article_id).where(articles.c.article_id.in_(known.values()))
+    query = select(articles.c.article_id).where(among(articles.c.article_id, known.values()))
     stored = set(connection.execute(query).scalars())
     for key in keys:
         if known.get(key) not in stored:
@@ -217,7 +217,7 @@ def _everything() -> Select[Any]:
 
 def _outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
     ids = [row["article_id"] for row in rows]
-    found = select(articles.c.article_id, articles.c.digest).where(articles.c.article_id.in_(ids))
+    found = select(articles.c.article_id, articles.c.digest).where(among(articles.c.article_id, ids))
     digests = {row.article_id: row.digest for row in connection.execute(found)}
     outcomes: list[Outcome] = []
     for row in rows:

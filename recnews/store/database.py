@@ -1,14 +1,15 @@
 """Connections and transactions. Writers queue for one short transaction at a time; readers never wait for them."""
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event, func, select, update
+from sqlalchemy import URL, ColumnElement, Connection, Table, create_engine, event, func, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from recnews.errors import StorageError
@@ -126,7 +127,25 @@ def announce(connection: Connection, ids: list[int]) -> None:
     """Mark what is served under these ids as changed by this transaction, so every follower looks again."""
     if ids:
         table = schema.article_ids
-        connection.execute(update(table).where(table.c.id.in_(ids)).values(seq=next_change(connection)))
+        connection.execute(update(table).where(among(table.c.id, ids)).values(seq=next_change(connection)))
+
+
+def among(column: ColumnElement[Any], values: Iterable[int]) -> ColumnElement[bool]:
+    """Whether a column holds one of many numbers, as one parameter: a parameter each takes SQLAlchemy and SQLite longer
+    than looking all of them up."""
+    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of plain values in the order of the columns, those that are there already left alone; many times
+    faster than rows by name for the tables that get a dozen rows an article."""
+    if rows:
+        places = ", ".join("?" * len(table.c))
+        names = ", ".join(column.name for column in table.c)
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.name} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING", list(rows)
+        )
 
 
 def count_rows(connection: Connection, table: Any, *conditions: Any) -> int:

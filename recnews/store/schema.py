@@ -125,6 +125,35 @@ indexed_through = _table(
     Column("article_id", _Int, nullable=False),
 )
 
+# Words that a generation has not learned, by the articles they stand in; see recnews.store.words.
+new_words = _table(
+    "new_words",
+    Column("generation", Text, primary_key=True),
+    Column("word", Text, primary_key=True),
+    Column(
+        "article_id",
+        _Int,
+        ForeignKey("articles.article_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("occurrences", Integer, nullable=False),
+    Index("new_words_by_article", "article_id"),
+    rowid=False,
+)
+
+# New words that have been met often enough, again at each stage; the rest is there once a vector has been induced.
+induced_words = _table(
+    "induced_words",
+    Column("generation", Text, primary_key=True),
+    Column("word", Text, primary_key=True),
+    Column("stage", Integer, primary_key=True, autoincrement=False),
+    Column("rank", Integer),
+    Column("articles", Integer),
+    Column("vector", LargeBinary),
+    Index("induced_words_by_rank", "generation", "rank"),
+)
+
 
 def _step_1(connection: Connection) -> None:
     """Version 1: all tables."""

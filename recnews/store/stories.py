@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import Int64
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, to_card
-from recnews.store.database import Database, announce
+from recnews.store.database import Database, among, announce, insert_rows
 from recnews.store.schema import articles, story_bands
 
 
@@ -48,14 +47,13 @@ class Stories:
 
     def sharing(self, bands: Int64) -> list[tuple[int, int]]:
         """(band, article id) of stored articles that share a band with `bands` (any shape), in order."""
-        wanted = np.unique(bands).tolist()
-        query = select(story_bands).where(story_bands.c.band.in_(wanted)).order_by(*story_bands.c)
+        query = select(story_bands).where(among(story_bands.c.band, np.unique(bands).tolist()))
         with self._database.read() as connection:
-            return [(row.band, row.article_id) for row in connection.execute(query)]
+            return sorted((band, article_id) for band, article_id in connection.execute(query))
 
     def texts(self, ids: Iterable[int]) -> dict[int, StoryText]:
         """What decides on the stories of some articles, by id."""
-        query = _texts().where(articles.c.article_id.in_(list(ids)))
+        query = _texts().where(among(articles.c.article_id, ids))
         with self._database.read() as connection:
             return {row.article_id: StoryText(*row) for row in connection.execute(query)}
 
@@ -63,7 +61,7 @@ class Stories:
         """Record choices in one transaction; one whose article was changed or deleted meanwhile is left for later."""
         was = {text.article_id: (text.title, text.body) for text in texts}
         with self._database.write(derived=True) as connection:
-            now = connection.execute(_texts().where(articles.c.article_id.in_(was))).all()
+            now = connection.execute(_texts().where(among(articles.c.article_id, was))).all()
             same = {row.article_id for row in now if (row.title, row.body) == was[row.article_id]}
             rows = [choice for choice in choices if choice.article_id in same]
             if not rows:
@@ -73,8 +71,8 @@ class Stories:
                 {"target": row.article_id, "story_id": row.story_id, "bands": row.bands.tobytes()} for row in rows
             ]
             connection.execute(statement, values)
-            pairs = [{"band": band, "article_id": row.article_id} for row in rows for band in set(row.bands.tolist())]
-            connection.execute(insert_or(story_bands).on_conflict_do_nothing(), pairs)
+            pairs = [(band, row.article_id) for row in rows for band in row.bands.tolist()]
+            insert_rows(connection, story_bands, pairs)
             announce(connection, [row.article_id for row in rows])
 
     def groups(self, limit: int) -> list[list[ArticleCard]]:

@@ -12,6 +12,7 @@ from recnews.records import ArticleId, Float32
 from recnews.store.articles import ArticleText
 from recnews.store.database import Database, announce
 from recnews.store.schema import article_ids, articles, change_counter, indexed_through, vectors
+from recnews.store.words import Met, count_new_words, forget_words, next_rank
 
 Token = str
 """Where a follower stands. Opaque to everyone but this module: `<sequence number>:<article id>`."""
@@ -22,13 +23,15 @@ START: Token = "0:0"
 class Pending:
     """Texts that a generation has not encoded as they are now; once written, the generation stands at `token`.
 
-    `moved`: that is further than before. `last`: nothing lies beyond it for now."""
+    `moved`: that is further than before. `last`: nothing lies beyond it for now. `again`: how many of the texts it has
+    encoded before as they are now, without a word that it has come to know since."""
 
     texts: tuple[ArticleText, ...]
     text_digests: tuple[bytes, ...]
     token: Token
     moved: bool
     last: bool
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Vectors:
                 .limit(limit)
             ).all()
             wanted = {row.id: row.text_digest for row in window if row.text_digest not in (None, row.done)}
+            again = sum(row.id in wanted and row.done == b"" for row in window)
             texts = connection.execute(
                 select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body)
                 .where(articles.c.article_id.in_(wanted))
@@ -78,22 +82,27 @@ class Vectors:
             token,
             bool(window),
             len(window) < limit,
+            again,
         )
 
-    def write(
+    def write(  # noqa: PLR0917
         self,
         generation: str,
         pending: Pending,
         matrix: Float32 | Sequence[Float32],
         keywords: Sequence[str],
         live: bool = True,
-    ) -> None:
-        """Store the vectors of `pending.texts` and where the generation now stands, in one transaction.
+        met: Met | None = None,
+    ) -> bool:
+        """Store the vectors of `pending.texts`, the new words met in them and where the generation now stands, in one
+        transaction; False, and nothing is written, when another process has induced words since these were encoded.
 
         `matrix` is (n, dim) float32. `live` tells followers; a generation in training has none.
         """
         seq, last_id = _place(pending.token)
         with self._database.write(derived=True) as connection:
+            if met and met.induced != next_rank(connection, generation):
+                return False
             ids = [text.article_id for text in pending.texts]
             query = select(articles.c.article_id, articles.c.text_digest).where(articles.c.article_id.in_(ids))
             present = dict(connection.execute(query).all())
@@ -119,8 +128,15 @@ class Vectors:
                     index_elements=[indexed_through.c.generation], set_={"seq": seq, "article_id": last_id}
                 )
             )
+            written = [row["article_id"] for row in rows]
+            if met:
+                words = dict(zip(ids, met.words, strict=True))
+                count_new_words(
+                    connection, generation, {article_id: words[article_id] for article_id in written}, met.often
+                )
             if live:
-                announce(connection, [row["article_id"] for row in rows])
+                announce(connection, written)
+        return True
 
     def knows(self, token: Token) -> bool:
         """Whether the store has come as far as `token`; False when it was put back to an earlier state."""
@@ -180,6 +196,22 @@ class Vectors:
             rows = connection.execute(query).all()
         return [(ArticleText(*row[:4]), np.frombuffer(row.vector, dtype=np.float32)) for row in rows]
 
+    def shared(self, generations: tuple[str, str], limit: int) -> tuple[list[bytes], list[bytes]]:
+        """Vectors of articles that both generations have encoded from the same text, spread over the ids: of the first
+        and, in the same order, of the second, as float32 bytes."""
+        one, two = (vectors.alias(name) for name in ("one", "two"))
+        query = (
+            select(one.c.vector, two.c.vector)
+            .join_from(one, two, one.c.article_id == two.c.article_id)
+            .where(one.c.generation == generations[0], two.c.generation == generations[1])
+            .where(one.c.text_digest == two.c.text_digest)
+            .order_by((one.c.article_id * 2654435761) % 1000003, one.c.article_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [row[0] for row in rows], [row[1] for row in rows]
+
     def counts(self) -> dict[str, int]:
         """How many vectors each generation has."""
         query = select(vectors.c.generation, func.count().label("stored")).group_by(vectors.c.generation)
@@ -202,12 +234,14 @@ class Vectors:
         with self._database.write() as connection:
             connection.execute(delete(vectors).where(vectors.c.generation == generation))
             connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
+            forget_words(connection, lambda name: name == generation)
 
     def retain(self, generations: Sequence[str]) -> None:
         """Forget the vectors and places of all generations but these."""
         with self._database.write() as connection:
             connection.execute(delete(vectors).where(vectors.c.generation.not_in(generations)))
             connection.execute(delete(indexed_through).where(indexed_through.c.generation.not_in(generations)))
+            forget_words(connection, lambda name: name.not_in(generations))
 
     def restart(self, generation: str) -> None:
         """Let a generation look at every article again; vectors that still fit are kept."""
