@@ -1,10 +1,11 @@
 """Words the model has never seen: neighbours of induced vectors beside those of fully trained ones.
 
 Some words are taken out of the corpus. A model trained without them gives them vectors from the first 5, the first 20
-and all of their occurrences; one trained with them says what their neighbours should have been. `overlap@10`: the share
-of a word's ten nearest words that are the same, among words of both vocabularies that occur at least five times. Beside
-it: gensim's FastText, which makes a vector from the characters, trained without the words, against the neighbours in
-our full model and in FastText's own full model; and how far two trainings agree on words that neither lacks.
+and all of their occurrences (articles are taken whole: at least so many); one trained with them says what their
+neighbours should have been. `overlap@10`: the share of a word's ten nearest words that are the same, among words of
+both vocabularies that occur at least five times. Beside it: gensim's FastText, which makes a vector from the
+characters, trained without the words, against the neighbours in our full model and in FastText's own full model; and
+how far two trainings agree on words that neither lacks.
 """
 
 import argparse

@@ -80,7 +80,8 @@ def first_version() -> list[Draft]:
 
 
 def second_version() -> list[Draft]:
-    """The first version again: every third article with another text, every fifth in another category, 12 new ones."""
+    """The first version again: every third article with another text, every fifth in another category, 12 new ones. The
+    new ones share a word that no training on the first has seen, often enough for two vectors of it."""
     old = [
         replace(
             draft,
@@ -90,7 +91,8 @@ def second_version() -> list[Draft]:
         for row, draft in enumerate(first_version())
     ]
     keys = {draft.key for draft in old}
-    return old + [draft for draft in articles((*CHINESE, *ENGLISH), 8) if draft.key not in keys]
+    new = [draft for draft in articles((*CHINESE, *ENGLISH), 8) if draft.key not in keys]
+    return old + [replace(draft, body=f"{draft.body} spandrel spandrel") for draft in new]
 
 
 def with_bad_rows(drafts: Sequence[Draft]) -> list[Mapping[str, object] | str]:
