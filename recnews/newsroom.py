@@ -249,15 +249,17 @@ class Newsroom:
         langs: Sequence[str] = (),
         sources: Sequence[str] = (),
         since: datetime | timedelta | None = None,
+        among: Sequence[str] | None = None,
     ) -> list[Recommendation]:
         """A reader's feed: at most `k` articles, best first, each with its reasons.
 
-        `exclude` names keys; `since` is the earliest publication, as a time or an age. An unknown reader gets fresh and
-        popular articles, labelled. Raises `NoGenerationError` before the first training.
+        `exclude` names keys; `since` is the earliest publication, as a time or an age; `among` names the only articles
+        to rank, such as those another system proposes. An unknown reader gets fresh and popular articles, labelled.
+        Raises `NoGenerationError` before the first training.
         """
         if k < 1:
             raise UsageError(f"a feed has at least one place, not {k}")
-        _writable(user_id, *exclude)
+        _writable(user_id, *exclude, *(among or ()))
         now = _aware(at)
         try:
             earliest = now - since if isinstance(since, timedelta) else since and _aware(since)
@@ -266,7 +268,9 @@ class Newsroom:
         wanted = Filter(tuple(categories), tuple(langs), tuple(sources), earliest)
         _, catalog = self._serving()
         recommender = Recommender(self.store, catalog, self.settings.feed)
-        return recommender.recommend(FeedRequest(user_id, k, now, wanted, tuple(exclude)))
+        return recommender.recommend(
+            FeedRequest(user_id, k, now, wanted, tuple(exclude), None if among is None else tuple(among))
+        )
 
     def neighbors(
         self,

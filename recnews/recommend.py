@@ -16,13 +16,15 @@ from recnews.store import Store, to_micros
 
 @dataclass(frozen=True, slots=True)
 class FeedRequest:
-    """What is asked: `k` places of a feed at `now`, within a filter, without the articles named by `exclude`."""
+    """What is asked: `k` places of a feed at `now`, within a filter, without the articles named by `exclude`; where
+    `among` is given, of the articles it names only."""
 
     user_id: str
     k: int
     now: datetime
     filter: Filter = field(default_factory=Filter)
     exclude: tuple[str, ...] = ()
+    among: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class Recommender:
         seen = self._store.events.articles_seen(request.user_id, request.now)
         excluded = self._store.articles.ids(request.exclude).values() if request.exclude else ()
         servable = self._catalog.servable(request.now, request.filter, [*seen, *excluded])
+        if request.among is not None:
+            named = self._store.articles.ids(request.among).values()
+            servable = servable[np.isin(servable, np.fromiter(named, dtype=np.int64))]
         history = self._history(request.user_id, request.now)
         readers = self._store.events.reader_counts(
             request.now - timedelta(days=self._settings.popularity_days), request.now

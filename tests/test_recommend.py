@@ -183,6 +183,15 @@ def test_shared_words_are_in_both_articles(newsroom: Newsroom) -> None:
         assert word in other.title + other.body
 
 
+def test_candidates_of_another_system_are_ranked(newsroom: Newsroom) -> None:
+    newsroom.record("ann", "足球-0", at=NOW - HOUR)
+    among = ["医疗-1", "足球-3", "航天-2", "足球-0", "nobody's"]
+    feed = newsroom.recommend("ann", 10, at=NOW, among=among)
+    assert keys(feed)[0] == "足球-3"
+    assert sorted(keys(feed)) == sorted(["医疗-1", "足球-3", "航天-2"]), "what is read is not shown again"
+    assert newsroom.recommend("ann", 10, at=NOW, among=[]) == []
+
+
 # Unknown readers
 
 
