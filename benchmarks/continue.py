@@ -3,7 +3,7 @@
 A generation is trained on all but the last days of television news. Then the news of those days comes, except every
 fifth article, which no training sees; both kinds of training start from there. `overlap`: the share of an article's ten
 nearest that are those of the first generation; `R@`: titles that find their body, among the articles that came and
-those that were kept back.
+those that were kept back, then among all of the last 400 days, as `similarity.py` asks.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from recnews.formats import articles_from_rows
 from recnews.generation import Generation, HasText
 from recnews.records import Draft
 
+HARNESS = 400  # days that `similarity.py` asks about
+
 
 def main() -> None:
     """Measure, print a table, keep JSON."""
@@ -35,18 +37,22 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=60, help="the last days, which come later")
     parser.add_argument("--workers", type=int, default=0, help="1 makes figures reproducible")
     asked = parser.parse_args()
-    old, new, kept_back = divided(xwlb(), asked.articles, asked.days)
+    rows = xwlb()
+    old, new, kept_back = divided(rows, asked.articles, asked.days)
     settings = Settings().override("embedding", workers=asked.workers)
-    task = Retrieval(drafts(new) + drafts(kept_back))
-    print(f"{len(old):,} articles first, then {len(new):,}; {len(kept_back):,} are kept back; {task.describe()}")
+    last = {"new": Retrieval(drafts(new + kept_back)), f"{HARNESS} days": Retrieval(drafts(since(rows, HARNESS)))}
+    print(f"{len(old):,} articles first, then {len(new):,}; {len(kept_back):,} are kept back")
+    for name, task in last.items():
+        print(f"{name}: {task.describe()}")
     with tempfile.TemporaryDirectory() as folder, Newsroom.open(Path(folder), settings) as room:
         room.ingest(old)
-        found = {"before": measured(room, task, settings, continued=False, promote=True)}
+        found = {"before": measured(room, last, settings, continued=False, promote=True)}
         room.ingest(new)
         another = settings.override("embedding", seed=2)
-        found["full, seed 2"] = measured(room, task, another, continued=False, promote=False)
-        found["continued, seed 2"] = measured(room, task, another, continued=True, promote=False)
-    names = ("seconds", "vocabulary", "overlap", "cosine", "R@1", "R@10")
+        found["full, seed 2"] = measured(room, last, another, continued=False, promote=False)
+        found["continued, seed 2"] = measured(room, last, another, continued=True, promote=False)
+    recalls = [f"{measure} {name}" for name in last for measure in ("R@1", "R@10")]
+    names = ("seconds", "vocabulary", "overlap", "cosine", *recalls)
     table([("training", *names)] + [(name, *(str(it.get(key, "")) for key in names)) for name, it in found.items()])
     save("continue", {"articles": [len(old), len(new), len(kept_back)], "days": asked.days, "found": found})
 
@@ -56,10 +62,16 @@ Row = dict[str, Any]
 
 def divided(rows: Sequence[Row], articles: int, days: int) -> tuple[list[Row], list[Row], list[Row]]:
     """Articles of before the last days, evenly thinned out; those of the last days; every fifth of these."""
-    cut = (datetime.fromisoformat(rows[-1]["published_at"]) - timedelta(days=days)).isoformat()
-    earlier, later = ([row for row in rows if (row["published_at"] >= cut) is late] for late in (False, True))
+    later = since(rows, days)
+    earlier = rows[: len(rows) - len(later)]
     step = max(1, len(earlier) // max(articles - len(later), 1))
     return earlier[::step], [row for at, row in enumerate(later) if at % 5], later[::5]
+
+
+def since(rows: Sequence[Row], days: int) -> list[Row]:
+    """Of rows in order of time, those of the last days."""
+    cut = (datetime.fromisoformat(rows[-1]["published_at"]) - timedelta(days=days)).isoformat()
+    return [row for row in rows if row["published_at"] >= cut]
 
 
 def drafts(rows: Sequence[Row]) -> list[Draft]:
@@ -67,15 +79,19 @@ def drafts(rows: Sequence[Row]) -> list[Draft]:
     return [found for found in articles_from_rows(rows) if isinstance(found, Draft)]
 
 
-def measured(room: Newsroom, task: Retrieval, settings: Settings, *, continued: bool, promote: bool) -> Row:
+def measured(room: Newsroom, tasks: dict[str, Retrieval], settings: Settings, *, continued: bool, promote: bool) -> Row:
     """Train, and say how it went."""
     start = time.monotonic()
     made = room.train(settings, continued=continued, promote=promote)
     seconds = time.monotonic() - start
-    recalls = task.measure(System(made))
+    recalls = {
+        f"{measure} {name}": sample.values.mean()
+        for name, task in tasks.items()
+        for measure, sample in task.measure(System(made)).items()
+    }
     return {
         "seconds": round(seconds, 1), "vocabulary": made.manifest.vocabulary, **made.manifest.drift,
-        **{name: round(float(sample.values.mean()), 3) for name, sample in recalls.items()},
+        **{name: round(float(value), 3) for name, value in recalls.items()},
     }  # fmt: skip
 
 

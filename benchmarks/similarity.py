@@ -47,24 +47,26 @@ def main() -> None:
     parser.add_argument("--only", help=f"of {', '.join(RECIPES)}, bytes; comma-separated")
     parser.add_argument("--baselines", help=f"of {', '.join(BASELINES)}, or none; comma-separated")
     parser.add_argument("--holdout", type=float, default=0.0, help="share of inews and xwlb to keep out of training")
+    parser.add_argument("--embedder", choices=("word2vec", "doc2vec"), default="word2vec", help="of recnews")
     parser.add_argument("--epochs", type=int, help="passes over the articles")
     parser.add_argument("--workers", type=int, default=0, help="1 makes figures reproducible")
     asked = parser.parse_args()
-    settings = Settings().override("embedding", workers=asked.workers, epochs=asked.epochs)
+    settings = Settings().override("embedding", embedder=asked.embedder, workers=asked.workers, epochs=asked.epochs)
+    kept = "similarity" if asked.embedder == "word2vec" else f"similarity-{asked.embedder}"
     names = installed() if asked.baselines is None else tuple(asked.baselines.replace("none", "").split(","))
     wanted = asked.only.split(",") if asked.only else [*RECIPES, "bytes"]
     found: dict[str, Outcome] = {}
     for name in wanted:
         try:
             if name == "bytes":
-                same_bytes(settings)
+                same_bytes(settings, kept)
                 continue
             plan = replace(RECIPES[name](settings), baselines=[baseline for baseline in names if baseline])
         except data.AbsentError as absent:
             print(f"skipped {name}: {absent}\n")
             continue
         found[name] = outcome = evaluate(plan if plan.judged_only else replace(plan, holdout=asked.holdout), tell)
-        save(f"similarity-{name}", outcome.document())
+        save(f"{kept}-{name}", outcome.document())
         show(name, outcome)
     together(found)
 
@@ -115,7 +117,7 @@ def drafts(rows: list[dict[str, Any]]) -> list[Draft]:
     return [row for row in articles_from_rows(rows) if isinstance(row, Draft)]
 
 
-def same_bytes(settings: Settings) -> None:
+def same_bytes(settings: Settings, kept: str) -> None:
     """Train once, encode the same 500 titles in two processes with other hashes and other numbers of threads."""
     rows = data.xwlb()[-2000:]
     with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +136,7 @@ def same_bytes(settings: Settings) -> None:
         ]  # fmt: skip
     verdict = "identical" if told[0] == told[1] else "DIFFERENT"
     print(f"bytes: 500 titles encoded in two processes: {verdict} ({told[0][:12]}, {told[1][:12]})\n")
-    save("similarity-bytes", {"texts": 500, "sha256": told, "identical": told[0] == told[1]})
+    save(f"{kept}-bytes", {"texts": 500, "sha256": told, "identical": told[0] == told[1]})
 
 
 def encode(home: str, texts: str) -> None:

@@ -14,11 +14,13 @@ import pytest
 from recnews.config import EmbeddingSettings
 from recnews.embed import doc2vec, word2vec
 from recnews.embed.base import Embedder, Progress, TokenFile
+from recnews.embed.continuing import Start
 from recnews.errors import TrainingError
 from recnews.records import Encoded, Tokens
 from tests.worlds import TOPICS, articles, small
 
-EMBEDDERS = ("word2vec", "doc2vec")
+EMBEDDERS = ("word2vec", "continued", "doc2vec")
+"""Every implementation; `continued` is Word2Vec that goes on from a training on a part of our world."""
 
 
 class Fit(Protocol):
@@ -29,13 +31,28 @@ class Fit(Protocol):
     ) -> Embedder: ...
 
 
-FITS: dict[str, Fit] = {"word2vec": word2vec.fit, "doc2vec": doc2vec.fit}
+def continued(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progress: Progress) -> Embedder:
+    """Half of the topics are learned first; their articles may be gone and words of the others new."""
+    first = TokenFile.write(corpus.path.with_name("first.txt"), iter(CORPUS[: len(CORPUS) // 2]))
+    made = word2vec.fit(first, settings, workers, lambda _stage, _share: None)
+    assert made.learned is not None
+    start = Start(made.vocabulary, made.words, made._space, made.learned)
+    return word2vec.fit(corpus, settings, workers, progress, start)
+
+
+FITS: dict[str, Fit] = {"word2vec": word2vec.fit, "continued": continued, "doc2vec": doc2vec.fit}
+
+
+def small_for(name: str, **given: int) -> EmbeddingSettings:
+    """Settings that train one of `EMBEDDERS` in a moment."""
+    values = {"continue_epochs": 40, **given}
+    return small("doc2vec" if name == "doc2vec" else "word2vec", **values)
 
 
 def load(name: str, folder: Path, settings: EmbeddingSettings) -> Embedder:
-    if name == "word2vec":
-        return word2vec.Word2VecEmbedder.load(folder, settings)
-    return doc2vec.Doc2VecEmbedder.load(folder, settings)
+    if name == "doc2vec":
+        return doc2vec.Doc2VecEmbedder.load(folder, settings)
+    return word2vec.Word2VecEmbedder.load(folder, settings)
 
 
 def cut(topics: Sequence[str], each: int) -> list[Tokens]:
@@ -54,7 +71,7 @@ def fit(
 ) -> Embedder:
     corpus = TokenFile.write(folder / "tokens.txt", iter(texts))
     progress: Progress = (lambda _stage, _share: None) if seen is None else lambda *told: seen.append(told)
-    return FITS[name](corpus, small(name, **given), 1, progress)
+    return FITS[name](corpus, small_for(name, **given), 1, progress)
 
 
 @pytest.fixture(scope="module", params=EMBEDDERS)
@@ -131,6 +148,15 @@ def test_articles_of_a_topic_are_nearer_to_each_other_than_to_any_other(embedder
         assert np.nanmean(likeness[row][same[row]]) > np.nanmean(likeness[row][~same[row]]) + 0.1
 
 
+def test_what_is_learned_knows_a_short_text(embedder: Embedder) -> None:
+    """Titles alone, in the learned part alone: nearer to the articles of their topic than to any others."""
+    learned = embedder.dim - small().lexical_dim
+    topics = embedder.encode(CORPUS).vectors[:, :learned].reshape(len(TOPICS), 8, learned).mean(axis=1)
+    titles = embedder.encode([Tokens(text.title, []) for text in CORPUS]).vectors[:, :learned]
+    nearest = (titles @ topics.T).argmax(axis=1)
+    assert (nearest == np.repeat(np.arange(len(TOPICS)), 8)).mean() > 0.7  # by chance a sixth
+
+
 def test_a_long_text(embedder: Embedder) -> None:
     well_formed(embedder.encode([Tokens([], CORPUS[0].body * 2000)]), 1, embedder.dim)
 
@@ -160,9 +186,9 @@ def test_progress_is_told(name: str, tmp_path: Path) -> None:
 
 def test_saved_and_loaded_gives_the_same_bytes(name: str, embedder: Embedder, tmp_path: Path) -> None:
     embedder.save(tmp_path)
-    loaded = load(name, tmp_path, small(name))
+    loaded = load(name, tmp_path, small_for(name))
     assert loaded.dim == embedder.dim
-    assert loaded.name == embedder.name == name
+    assert loaded.name == embedder.name == small_for(name).embedder
     assert loaded.vocabulary.words == embedder.vocabulary.words
     assert loaded.vocabulary.total_articles == embedder.vocabulary.total_articles
     assert loaded.vocabulary.counts.tolist() == embedder.vocabulary.counts.tolist()
@@ -189,10 +215,10 @@ def test_a_missing_or_cut_file_is_refused(name: str, embedder: Embedder, tmp_pat
         content = file.read_bytes()
         file.write_bytes(content[:-16])
         with pytest.raises((OSError, ValueError)):
-            load(name, tmp_path, small(name)).encode(CORPUS)
+            load(name, tmp_path, small_for(name)).encode(CORPUS)
         file.unlink()
         with pytest.raises(OSError, match=file.name):
-            load(name, tmp_path, small(name))
+            load(name, tmp_path, small_for(name))
         file.write_bytes(content)
 
 
@@ -209,7 +235,7 @@ def digests(name: str, folder: Path) -> str:
     fresh = folder / f"fresh-{os.getpid()}"
     fresh.mkdir()
     trained = fit(fresh, name).encode([*CORPUS, UNKNOWN]).vectors
-    loaded = load(name, folder, small(name)).encode([*CORPUS, UNKNOWN]).vectors
+    loaded = load(name, folder, small_for(name)).encode([*CORPUS, UNKNOWN]).vectors
     return " ".join(hashlib.sha256(vectors.tobytes()).hexdigest() for vectors in (trained, loaded))
 
 

@@ -93,6 +93,30 @@ def test_a_light_rewrite_joins_the_story(room: Newsroom) -> None:
     assert room.status().articles == 3, "a copy is kept as an article"
 
 
+@pytest.mark.parametrize(("cosine", "together"), [(0.5, True), (0.9999, False)])
+def test_the_embedding_confirms_a_likeness_once_there_is_one(tmp_path: Path, cosine: float, together: bool) -> None:
+    rewritten = [*SENTENCES[:4], OTHER[:18], *SENTENCES[5:]]
+    with Newsroom.open(tmp_path, small_settings().override("stories", cosine=cosine)) as room:
+        room.ingest([article("first", SENTENCES), article("copy", rewritten)], now=NOW)
+        assert stories(room) == [["first", "copy"]], "nothing to confirm by: the likeness decides"
+        room.delete(["copy"])
+        room.ingest([Draft("football", title="联赛", body=OTHER, published_at=NOW)], now=NOW)
+        room.train()
+        room.ingest([article("again", rewritten)], now=NOW)
+        assert stories(room) == ([["first", "again"]] if together else [])
+
+
+def test_an_article_without_a_known_word_is_grouped_by_likeness(tmp_path: Path) -> None:
+    """Its vector is zero, and says nothing."""
+    with Newsroom.open(tmp_path, small_settings().override("stories", cosine=0.9999)) as room:
+        room.ingest([Draft("football", title="联赛", body=OTHER, published_at=NOW)], now=NOW)
+        room.train()
+        foreign = "Quidquid agis prudenter agas et respice finem semper amici"
+        rows = [Draft(key, title="", body=foreign + end, published_at=NOW) for key, end in (("a", ""), ("b", " mei"))]
+        room.ingest(rows, now=NOW)
+        assert stories(room) == [["a", "b"]]
+
+
 @pytest.mark.parametrize(("days", "together"), [(7, True), (8, False)])
 def test_news_repeats_its_formulas(room: Newsroom, days: int, together: bool) -> None:
     later = NOW + timedelta(days=days)

@@ -120,8 +120,8 @@ def fit(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progress: 
     documents = inference.vectors(sample)
     inference.close()
     space = fit_space(lambda: [documents], settings.dim, settings.semantic_dim, settings.article_whitening)
-    progress("space", 1.0)
     lexical = Lexical.of(vocabulary, settings.lexical_dim, settings.lexical_idf)
+    progress("space", 1.0)
     return Doc2VecEmbedder(vocabulary, words, inference.hidden, space=space, lexical=lexical, settings=settings)
 
 

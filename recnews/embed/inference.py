@@ -31,6 +31,10 @@ from recnews.embed.base import Vocabulary
 from recnews.records import Float32, Tokens
 
 _LONGEST = 10_000  # gensim looks at no more of a document
+# A shorter text is gone over until it is so long: a title's few steps would leave its vector near where all start.
+# Learned part alone, titles of 1,716 inews bodies found (R@1 / R@10): .05 / .15 as they are, .14 / .31 from 50 tokens,
+# .22 / .41 from 200, .24 / .43 from 400.
+_SHORTEST = 400
 _STARTED_FROM = 256  # so many texts are worth starting processes, which takes two seconds at 80,000 words
 _SHARED_FROM = 64  # and so many, sending them to processes that run; a text takes some 5 ms
 _CHUNK = 32  # texts sent at a time
@@ -52,6 +56,7 @@ class Inference:
         """(n, d) raw vectors; each text must hold a known word."""
         known = self.vocabulary.ids
         rows = [[token for token in chain(text.title, text.body) if token in known][:_LONGEST] for text in texts]
+        rows = [row * -(-_SHORTEST // len(row)) for row in rows]
         with self._lock:
             fewest = _SHARED_FROM if self._workers else _STARTED_FROM
             if len(rows) < fewest or self._processes < 2:

@@ -147,11 +147,11 @@ def fit(
     space = (
         start.space if start else fit_space(sampled, settings.dim, settings.semantic_dim, settings.article_whitening)
     )
-    progress("space", 1.0)
     lexical = Lexical.of(vocabulary, settings.lexical_dim, settings.lexical_idf)
     words, table = to_unit(whitened).vectors, space.project(raw)
     learned = Learned(np.asarray(model.wv.vectors), np.asarray(model.syn1neg))
     induction = fit_induction(corpus, vocabulary, whitened, settings.window)
+    progress("space", 1.0)
     return Word2VecEmbedder(
         vocabulary,
         words,

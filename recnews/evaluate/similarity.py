@@ -102,7 +102,7 @@ class Outcome:
                     "name": name,
                     "asked": asked,
                     "methods": [
-                        {"method": method, "figures": _plain(found), "recnews_minus": _plain(self.behind[name][method])}
+                        {"method": method, "figures": plain(found), "recnews_minus": plain(self.behind[name][method])}
                         for method, found in self.figures[name].items()
                     ],
                 }
@@ -251,7 +251,7 @@ def _difference(ours: Sample, theirs: Sample, interval: Callable[..., Figure]) -
     return interval(both, lambda rows: ours.statistic(rows[:, 0]) - theirs.statistic(rows[:, 1]))
 
 
-def _plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
+def plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
     """Figures as JSON values; what is not defined is null."""
     return {
         name: {part: None if np.isnan(value) else value for part, value in asdict(figure).items()}
