@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint format types layers check bench bench-similarity clean help
+.PHONY: demo test lint format types layers check bench bench-similarity bench-feeds clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -36,10 +36,14 @@ check: lint types layers test  ## Everything but the demo
 
 bench: $(VENV)/.dev-installed  ## Measure beside the naive way; needs ../shared/data, else says so
 	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/encode.py
 	$(BIN)/python benchmarks/startup.py
 
 bench-similarity: $(VENV)/.dev-installed  ## How well texts are told apart, beside plain methods; takes many minutes
 	$(BIN)/python benchmarks/similarity.py
+
+bench-feeds: $(VENV)/.dev-installed  ## Whether readers find what they go on to read, beside plain methods; many minutes
+	$(BIN)/python benchmarks/feeds.py
 
 clean:  ## Remove the virtual environment and what tools leave behind
 	rm -rf $(VENV) demo-home .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 """The real corpora that benchmarks measure on; none is part of the project. Where one is absent, say so and skip."""
 
+import csv
 import gzip
 import importlib.util
 import json
@@ -44,6 +45,17 @@ def ibm() -> list[dict[str, Any]]:
     return [row for row in _jsonl("ibm-articles.jsonl.gz") if row["body"].strip()]
 
 
+def ibm_all() -> list[dict[str, Any]]:
+    """1,328 English articles about data science; 291 have a title only."""
+    return _jsonl("ibm-articles.jsonl.gz")
+
+
+def ibm_reads() -> list[dict[str, Any]]:
+    """45,976 reads of these articles by 5,148 readers, without times."""
+    with gzip.open(_there(DATA / "ibm-reads.csv.gz"), "rt", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def semeval_path() -> Path:
     """The judged pairs of SemEval-2022 task 8."""
     return _there(DATA / "semeval2022-news-similarity.dev.jsonl.gz")
@@ -76,6 +88,13 @@ def lee_judged() -> tuple[list[str], list[list[float]]]:
 def wordsim_path() -> Path:
     """WordSim-353 (Finkelstein et al. 2002), from gensim's wheel."""
     return _gensim("wordsim353.tsv")
+
+
+def categorized(name: str) -> list[dict[str, Any]]:
+    """Articles whose publisher gave each a category: `bbc-news` (Greene and Cunningham 2006), `zh-web-4` (the exercise
+    corpus of cystanford/text_classification), `thucnews-headlines` (the dev and test headlines of THUCNews as split by
+    649453932/Chinese-Text-Classification-Pytorch), each turned into JSON lines of id, title, body, category, lang."""
+    return _jsonl(f"{name}.jsonl.gz")
 
 
 class AbsentError(Exception):

@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from recnews.index.faiss import FaissIndex
-from recnews.records import Bools, Float32, Int64
+from recnews.records import Bools, Float32, Hits, Int64, Layout
 from recnews.store import START, Change, Store, to_micros
 
 _PAGE = 5000
@@ -31,26 +31,34 @@ _FOREVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What may be served: empty fields do not restrict. `since` is the earliest publication time."""
+    """What may be served: empty fields do not restrict. `since` is the earliest publication time; what is of
+    `no_categories` or `no_sources` is not served."""
 
     categories: tuple[str, ...] = ()
     langs: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     since: datetime | None = None
+    no_categories: tuple[str, ...] = ()
+    no_sources: tuple[str, ...] = ()
 
 
 class Catalog:
-    """Vectors and filter columns of one generation, as of `token`."""
+    """Vectors and filter columns of one generation, as of `token`.
 
-    def __init__(self, generation: str, dim: int) -> None:
-        self.generation = generation
+    A row of the index is an article vector followed by its outer behaviour vector, the latter scaled so that one inner
+    product weighs the two parts as the layout says.
+    """
+
+    def __init__(self, generation: str, layout: Layout) -> None:
+        self.generation, self.layout = generation, layout
         self.changed_since_snapshot = 0
-        self.token, self.index, self._columns = START, FaissIndex(dim), _Columns()
+        self.token, self.index, self._columns = START, FaissIndex(layout.width), _Columns()
+        self._scale = np.float32((1 - layout.content) / layout.content)
 
     def refresh(self, store: Store) -> int:
         """Take over what changed in the store; returns how many articles that were."""
         if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
-            self.token, self.index, self._columns = START, FaissIndex(self.index.dim), _Columns()
+            self.token, self.index, self._columns = START, FaissIndex(self.layout.width), _Columns()
         taken = 0
         while True:
             changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
@@ -69,12 +77,21 @@ class Catalog:
             asked = getattr(wanted, names) if wanted else ()
             if asked:
                 shown &= np.isin(values, [columns.code(name) for name in asked])
+        for values, names in ((columns.category, "no_categories"), (columns.source, "no_sources")):
+            refused = getattr(wanted, names) if wanted else ()
+            if refused:
+                shown &= ~np.isin(values, [columns.code(name) for name in refused])
         if wanted and wanted.since:
             shown &= columns.published >= to_micros(wanted.since)
         excluded = np.isin(columns.ids, np.fromiter(exclude, dtype=np.int64))
         if excluded.any():
             shown &= ~np.isin(columns.story, columns.story[excluded])
         return columns.ids[shown]
+
+    @property
+    def newest(self) -> int:
+        """The highest id; 0 without articles."""
+        return int(self._columns.ids[-1]) if len(self._columns.ids) else 0
 
     def published(self, ids: Int64) -> Int64:
         """(n,) publication times in microseconds; every id must be in the catalog."""
@@ -84,10 +101,40 @@ class Catalog:
         """(n,) the story of each id; every id must be in the catalog."""
         return self._columns.story[self._columns.rows(ids)]
 
+    def sources(self, ids: Int64) -> Int64:
+        """(n,) a number for the source of each id, -1 without one; every id must be in the catalog."""
+        return self._columns.labels("source", ids)
+
+    def categories(self, ids: Int64) -> Int64:
+        """(n,) a number for the category of each id, -1 without one; every id must be in the catalog."""
+        return self._columns.labels("category", ids)
+
+    def category_numbers(self, names: Iterable[str]) -> Int64:
+        """(n,) the numbers that `categories` gives for names; -2 for a name that no article has."""
+        codes = [self._columns.code(name) for name in names]
+        return np.array([-2 if code < 0 else code for code in codes], dtype=np.int64)
+
     def vectors(self, ids: Int64) -> tuple[Float32, Bools]:
-        """(n, dim) vectors of ids and (n,) which of them have one that is not zero."""
-        found, indexed = self.index.vectors(ids)
-        return found, indexed & found.any(axis=1)
+        """(n, dim) article vectors of ids and (n,) which of them have one that is not zero."""
+        content, _ = self.parts(ids)
+        return content, np.asarray(content.any(axis=1))
+
+    def holds(self, ids: Int64) -> Bools:
+        """(n,) which ids are in the catalog."""
+        return np.isin(ids, self._columns.ids)
+
+    def parts(self, ids: Int64) -> tuple[Float32, Float32]:
+        """(n, dim) article vectors and (n, behaviour) scaled outer vectors of ids; zero where there is none."""
+        found, _ = self.index.vectors(ids)
+        return np.ascontiguousarray(found[:, : self.layout.dim]), found[:, self.layout.dim :]
+
+    def search(self, content: Float32, profile: Float32 | None, k: int, allowed: Int64) -> list[Hits]:
+        """The best `k` of `allowed` for each row of `content` (q, dim), likeness by behaviour with a reader's `profile`
+        (behaviour,) added where one is given. Scores are inner products with a row of the index."""
+        tail = np.zeros((len(content), self.layout.behaviour), np.float32)
+        if profile is not None:
+            tail[:] = profile
+        return self.index.search(np.hstack([content, tail]), k, allowed)
 
     def columns_equal(self, other: "Catalog") -> bool:
         """Whether both hold the same articles with the same publication, expiry, state, category and so on."""
@@ -108,22 +155,22 @@ class Catalog:
         self.changed_since_snapshot = 0
 
     @classmethod
-    def open(cls, folder: Path, generation: str, dim: int) -> "Catalog":
+    def open(cls, folder: Path, generation: str, layout: Layout) -> "Catalog":
         """The newest snapshot in a generation's folder, else an empty catalog. A snapshot that cannot be read is
         passed over: the store holds all of it."""
         for snapshot in snapshots(folder):
             try:
                 state = json.loads((snapshot / _STATE_FILE).read_text(encoding="utf-8"))
-                catalog = cls(generation, dim)
+                catalog = cls(generation, layout)
                 catalog.index = FaissIndex.load(snapshot)
                 catalog._columns = _Columns.load(snapshot / _COLUMNS_FILE, state["names"])
-                if state["generation"] != generation or catalog.index.dim != dim:
+                if state["generation"] != generation or catalog.index.dim != layout.width:
                     continue
                 catalog.token = state["token"]
             except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
                 continue
             return catalog
-        return cls(generation, dim)
+        return cls(generation, layout)
 
     def _save(self, folder: Path) -> None:
         building = folder / _BUILDING
@@ -147,9 +194,17 @@ class Catalog:
         self._columns.remove(gone)
         if kept:
             ids = np.array([change.article_id for change in kept], dtype=np.int64)
-            matrix = np.stack([change.vector for change in kept if change.vector is not None])
-            self.index.upsert(ids, matrix)
+            self.index.upsert(ids, self._rows(kept))
             self._columns.upsert(ids, kept)
+
+    def _rows(self, changes: list[Change]) -> Float32:
+        rows = np.zeros((len(changes), self.layout.width), dtype=np.float32)
+        rows[:, : self.layout.dim] = [change.vector for change in changes]
+        if self.layout.behaviour:
+            for row, change in zip(rows, changes, strict=True):
+                if change.outer is not None:
+                    row[self.layout.dim :] = self._scale * change.outer
+        return rows
 
 
 class _Columns:
@@ -176,6 +231,11 @@ class _Columns:
     def rows(self, ids: Int64) -> Int64:
         """(n,) rows of ids that are all present."""
         return np.searchsorted(self.ids, ids)
+
+    def labels(self, column: str, ids: Int64) -> Int64:
+        """(n,) codes of ids in a column of names, -1 for the empty name; every id must be present."""
+        codes: Int64 = getattr(self, column)[self.rows(ids)].astype(np.int64)
+        return np.where(codes == self.code(""), -1, codes)
 
     def remove(self, ids: Int64) -> None:
         """Drop the rows of ids."""

@@ -6,8 +6,9 @@ Constants that tune quality stand here with the measurement that chose them; `do
 import os
 import tomllib
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +17,7 @@ from recnews.errors import SettingsError, StorageError
 SETTINGS_FILE = "recnews.toml"
 _ENV_PREFIX = "RECNEWS_"
 _ENV_HOME = "RECNEWS_HOME"
+_ENV_READER_KEY = "RECNEWS_READER_KEY"
 
 
 class _Section(BaseModel):
@@ -95,12 +97,68 @@ class EmbeddingSettings(_Section):
         return min(max(self.subsample_above / max(tokens, 1), 1e-5), 1e-3)
 
 
+class BehaviourSettings(_Section):
+    """The part of an article vector that is learned from who read what. Figures are in docs/behaviour.md."""
+
+    enabled: bool = True
+    """Learn it when the log is large enough: twenty readers of twenty articles."""
+    dim: int = Field(default=128, ge=4, le=512)
+    """Length of this part; at most a fifth of the articles and of the readers in the log."""
+    reader_power: float = Field(default=0.5, ge=0, le=1)
+    """A reader of h articles counts h to the power of minus this, so that the busiest do not decide alone."""
+    history: int = Field(default=500, ge=2, le=100_000)
+    """A reader's latest reads that count."""
+    half_life_days: float = Field(default=30.0, gt=0)
+    """What a read says of its article's readers halves after this many days; a log without times does not age."""
+    ridge: float = Field(default=0.05, gt=0)
+    """Regularisation of what is learned, as a share of the mean variance of readers' profiles."""
+    evidence: float = Field(default=5.0, ge=0)
+    """Readers at which what is learned of an article and what its text predicts count the same."""
+    kernel: float = Field(default=1.0, gt=0)
+    """How quickly likeness of texts fades with their distance, when text predicts readers."""
+    noise: float = Field(default=1.0, gt=0)
+    """Regularisation of that prediction."""
+    landmarks: int = Field(default=2048, ge=16, le=20_000)
+    """At most this many articles span that prediction."""
+    exposure: float = Field(default=2.0, gt=0)
+    """Places that articles nobody has read take in feeds, as a multiple of their share of the articles. 1 finds most of
+    what readers read; more gives new articles their chance."""
+    content: float = Field(default=0.3, ge=0.001, le=1000)
+    """How much the text counts beside behaviour where every article has many readers; more where few have any ..."""
+    thin: float = Field(default=4.0, ge=0)
+    """... namely times 1 + this / (mean readers an article - 1)."""
+    recount_share: float = Field(default=0.01, ge=0, le=1)
+    """What the log says is taken in again once it has grown by this share; a reader's own reads count at once."""
+    tolerance: float = Field(default=0.02, ge=0, le=1)
+    """Vectors that moved less than this, relative to the usual length, are not written anew."""
+
+
+class CategorySettings(_Section):
+    """Which category an article gets that has none. Figures are in docs/categories.md."""
+
+    enabled: bool = True
+    """Learn categories where enough articles carry one."""
+    min_articles: int = Field(default=20, ge=5)
+    """A category of fewer articles is not predicted; copies of one article count once."""
+    min_total: int = Field(default=100, ge=10)
+    """With fewer articles that carry a category, none is predicted."""
+    max_articles: int = Field(default=20_000, ge=100)
+    """At most this many are learned from, drawn at random."""
+    strength: float = Field(default=3.0, gt=0)
+    """Inverse of the regularisation: how closely the articles learned from are followed."""
+    balance: float = Field(default=0.5, ge=0, le=1)
+    """0 lets each article count the same, 1 each category; between, the small ones are heard and the large ones not
+    wronged."""
+    min_probability: float = Field(default=0.6, ge=0, le=1)
+    """No category is given that is less likely than this."""
+
+
 class FeedSettings(_Section):
     """How a feed is put together."""
 
     history: int = Field(default=200, ge=1, le=10_000)
     """At most this many of a reader's latest events make the reader vector, so a feed's cost is bounded."""
-    half_life_days: float = Field(default=14.0, gt=0)
+    half_life_days: float = Field(default=30.0, gt=0)
     """A read counts half as much after this many days."""
     like_weight: float = Field(default=2.0, ge=0)
     """How much a like counts beside a read."""
@@ -110,18 +168,65 @@ class FeedSettings(_Section):
     """Subtracted: the reader vector moves away from what was disliked (Rocchio 1971)."""
     bounce_seconds: float = Field(default=3.0, ge=0)
     """A read with a shorter dwell time does not count towards interests."""
+    interests: int = Field(default=6, ge=1, le=20)
+    """A reader has at most this many interests. Simulated readers of three topics found all three in 12% of their first
+    tens with one interest, in 94% with up to six."""
+    interest_gain: float = Field(default=0.01, ge=0, le=1)
+    """A history is split further as long as its articles become this much more alike within each interest."""
+    interest_power: float = Field(default=0.5, ge=0, le=1)
+    """An interest's share of a feed grows with its reads to this power: a binge does not drown the rest."""
+    session_minutes: float = Field(default=30.0, ge=0, le=100_000)
+    """Reads of the last minutes belong to the visit that is going on, which is an interest of its own ..."""
+    session: float = Field(default=0.25, ge=0, lt=1)
+    """... with this share of a feed."""
     candidates: int = Field(default=200, ge=1, le=10_000)
-    """How many nearest articles are ranked."""
-    freshness: float = Field(default=0.1, ge=0)
-    """Score of an article published this instant; halves every `freshness_half_life_hours`."""
-    freshness_half_life_hours: float = Field(default=24.0, gt=0)
-    """After this many hours an article's freshness has halved."""
-    popularity: float = Field(default=0.05, ge=0)
-    """Score of the most read article of the last `popularity_days`."""
-    popularity_days: float = Field(default=7.0, gt=0)
-    """How far back readers are counted."""
+    """How many nearest articles are ranked, shared out among a reader's interests."""
+    window_days: float | None = Field(default=None, ge=0, le=36_500)
+    """Articles older than this come last; 0 for no limit. Else what the reading log teaches: twice the age within which
+    99% of reads fall; no limit where it has no times."""
+    freshness: float | None = Field(default=None, ge=0)
+    """Score of an article published this instant. Else .3 where the reading log tells how old articles are when they
+    are read, .1 where it does not."""
+    freshness_half_life_hours: float | None = Field(default=None, gt=0)
+    """After this many hours an article's freshness has halved. Else the median age of articles when they are read, of
+    each category where it has enough reads; 24 where the log has no times."""
+    freshness_half_lives: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Half-lives by category, in hours, such as `{ 体育 = 12.0 }`; they go before what was learned."""
+    popularity: float | None = Field(default=None, ge=0)
+    """Score of the most read article of the last `popularity_days`, by the logarithm of its readers. Else .15 where the
+    reading log has such times; else .05, or 0 beside a behaviour part, which knows what is read."""
+    fallback_popularity: float | None = Field(default=None, ge=0)
+    """The same for readers of whom nothing is known. Else `popularity`, or .15 and .05 as above."""
+    popularity_days: float = Field(default=7.0, gt=0, le=36_500)
+    """How far back readers are counted ..."""
+    popularity_half_life_hours: float = Field(default=48.0, gt=0)
+    """... each counting half as much after this many hours."""
+    exploration: float = Field(default=0.02, ge=0)
+    """Largest score for what is not known yet of an article's readers (Thompson sampling); 0 switches it off."""
     diversity: float = Field(default=0.2, ge=0, le=1)
     """0 ranks by score alone; towards 1 an article like one already chosen is pushed down (MMR, Carbonell 1998)."""
+    coverage: float = Field(default=0.4, ge=0)
+    """How hard a feed is held to the shares of a reader's interests (after Steck 2018)."""
+    most_of_source: int = Field(default=0, ge=0)
+    """At most this many articles of one source in a feed, as long as there are others; 0 for no limit."""
+    most_of_category: int = Field(default=0, ge=0)
+    """The same for one category."""
+
+    def learned(self, ageing: Mapping[str, Any], behaviour: bool = False) -> "FeedSettings":
+        """These settings, with what is not set taken from what a log taught (`recnews.ageing`), else from defaults;
+        `behaviour` says whether there is a behaviour part."""
+        usual = {"freshness": 0.3 if ageing else 0.1}
+        popularity = 0.15 if ageing else 0.05
+        usual["popularity"] = 0.0 if behaviour and not ageing else popularity
+        usual["fallback_popularity"] = popularity if self.popularity is None else self.popularity
+        found = {} if self.freshness_half_life_hours else dict(ageing.get("by_category", {}))
+        values = {
+            **{name: value for name, value in usual.items() if getattr(self, name) is None},
+            "freshness_half_life_hours": self.freshness_half_life_hours or ageing.get("half_life_hours", 24.0),
+            "freshness_half_lives": found | self.freshness_half_lives,
+            "window_days": ageing.get("window_days", 0.0) if self.window_days is None else self.window_days,
+        }
+        return self.model_copy(update=values)
 
 
 class StorySettings(_Section):
@@ -147,14 +252,74 @@ class IngestSettings(_Section):
     """A longer line is quarantined without being read into memory."""
 
 
+class WatchSettings(_Section):
+    """What `recnews watch` polls, and how far it goes for it."""
+
+    feeds: list[str] = Field(default_factory=list)
+    """Addresses of feeds, and folders (relative to the home), that are watched when none is named."""
+    every: str = Field(default="5m", pattern=r"^[1-9]\d{0,4}[smhd]$")
+    """How long after a round the next one begins; what fails is left alone for longer each time, up to a day."""
+    seconds: float = Field(default=30.0, gt=0, le=600)
+    """A fetch may take so long all told."""
+    max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """A document may be so large, once unpacked."""
+    redirects: int = Field(default=5, ge=0, le=20)
+    """So many redirects are followed; each is checked as the first address was."""
+    pages: int = Field(default=50, ge=1, le=10_000)
+    """With `--full-text`, at most so many pages are fetched for one feed in a round; the others follow in the next."""
+    settle_seconds: float = Field(default=5.0, ge=0)
+    """A file of a folder is read once it has been left alone for so long, or since the last round."""
+
+
+class PrivacySettings(_Section):
+    """How readers are kept."""
+
+    hash_ids: bool = False
+    """Keep ids of readers as keyed hashes. Ids that are stored already are hashed, too: that cannot be undone."""
+
+
+class ServiceSettings(_Section):
+    """What `recnews serve` takes and bears. Limits hold in each worker; see docs/service.md."""
+
+    page: int = Field(default=100, ge=1, le=1000)
+    """Most articles in one answer."""
+    depth: int = Field(default=500, ge=1, le=10_000)
+    """Last place of a feed that can be paged to."""
+    readers: int = Field(default=100, ge=1, le=10_000)
+    """Most readers in one question for many feeds."""
+    batch: int = Field(default=1000, ge=1, le=100_000)
+    """Most articles or events in one request."""
+    body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    """Largest body of a request."""
+    waiting: int = Field(default=256, ge=1, le=100_000)
+    """Requests that may wait for their turn in a worker; further ones are told to come again (503)."""
+    timeout_seconds: float = Field(default=10.0, gt=0, le=3600)
+    """A request that has waited this long for its turn, or for the rest of its own body, is given up."""
+    rate: float = Field(default=1000.0, ge=0)
+    """Requests a second that a key may make of a worker for long; 0 for no limit ..."""
+    burst: int = Field(default=2000, ge=1)
+    """... and how many at once after a pause."""
+    cors_origins: str = ""
+    """Origins whose pages may call the service from a browser, such as `https://news.example`, with commas between."""
+    grace_seconds: int = Field(default=20, ge=1, le=3600)
+    """How long a service that is told to stop finishes what it has begun."""
+    house_seconds: float = Field(default=10.0, gt=0, le=86_400)
+    """How often the reading log is looked at to learn from it, beside the answering."""
+
+
 class Settings(_Section):
     """All settings of a home, as read from `recnews.toml` and `RECNEWS_SECTION__KEY` variables."""
 
     text: TextSettings = TextSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    behaviour: BehaviourSettings = BehaviourSettings()
+    categories: CategorySettings = CategorySettings()
     feed: FeedSettings = FeedSettings()
     stories: StorySettings = StorySettings()
     ingest: IngestSettings = IngestSettings()
+    watch: WatchSettings = WatchSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    service: ServiceSettings = ServiceSettings()
 
     def override(self, section: str, **values: Any) -> "Settings":
         """A copy with some values of one section replaced; `None` values are left as they are.
@@ -170,6 +335,15 @@ class Settings(_Section):
 def home_folder(home: str | Path | None) -> Path:
     """The home to use: the argument, else `RECNEWS_HOME`, else the current folder."""
     return Path(home or os.environ.get(_ENV_HOME) or ".").expanduser().absolute()
+
+
+def given_reader_key() -> bytes | None:
+    """The key for `privacy.hash_ids` from `RECNEWS_READER_KEY`, None where it is not set. Raises `SettingsError` for a
+    text that can be guessed."""
+    text = os.environ.get(_ENV_READER_KEY)
+    if text is not None and len(text) < 32:
+        raise SettingsError("environment", _ENV_READER_KEY, "is shorter than 32 characters")
+    return None if text is None else blake2b(text.encode(), digest_size=32).digest()
 
 
 def load_settings(home: Path, environ: Mapping[str, str] | None = None) -> Settings:

@@ -39,6 +39,14 @@ class UnreadableFileError(RecnewsError):
         super().__init__(f"{file}: {reason}")
 
 
+class FetchError(RecnewsError):
+    """A document could not be fetched. `retry_after` is what the server says about trying again, as it says it."""
+
+    def __init__(self, url: str, reason: str, remedy: str, retry_after: str = "") -> None:
+        self.url, self.reason, self.remedy, self.retry_after = url, reason, remedy, retry_after
+        super().__init__(f"{url}: {reason}; {remedy}")
+
+
 class RowError(RecnewsError):
     """One row cannot be taken, and the caller asked to stop at the first such row (`--on-error abort`)."""
 

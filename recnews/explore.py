@@ -6,10 +6,8 @@ from datetime import datetime
 import numpy as np
 
 from recnews.catalog import Catalog
-from recnews.config import FeedSettings
 from recnews.errors import UnknownWordError
 from recnews.generation import Generation
-from recnews.recommend import Recommender
 from recnews.records import ArticleNeighbor, Float32, Int64, Neighbors, Tokens, WordNeighbor
 from recnews.store import Store
 
@@ -44,9 +42,8 @@ class Explorer:
         articles = self._articles(vectors[0], k, now, exclude=(article_id,))
         return Neighbors(self._telling(article_id, k), articles)
 
-    def user(self, user_id: str, k: int, now: datetime, settings: FeedSettings) -> Neighbors:
-        """Articles near a reader's interests, read ones included; nothing for an unknown reader."""
-        interests = Recommender(self.store, self.catalog, settings).interests(user_id, now)
+    def user(self, interests: Float32, k: int, now: datetime) -> Neighbors:
+        """Articles near a reader's `interests` (m, dim), read ones included; nothing without any."""
         found = [self._articles(vector, k, now) for vector in interests]
         merged = {n.key: n for group in found for n in sorted(group, key=lambda n: n.score)}
         best = sorted(merged.values(), key=lambda neighbor: -neighbor.score)[:k]
@@ -89,7 +86,7 @@ class Explorer:
         if length < 1e-6:
             return ()
         query = np.ascontiguousarray(vector[None, :] / np.float32(length))
-        hits = self.catalog.index.search(query, k, self.catalog.servable(now, exclude=exclude))[0]
+        hits = self.catalog.search(query, None, k, self.catalog.servable(now, exclude=exclude))[0]
         cards = self.store.articles.cards(hits.ids.tolist())
         return tuple(
             ArticleNeighbor(cards[article_id].key, cards[article_id].title, score)

@@ -18,10 +18,12 @@ import numpy as np
 
 from recnews.config import EmbeddingSettings
 from recnews.errors import DamagedGenerationError, TrainingError
-from recnews.records import Encoded, Tokens
-from recnews.store import InducedWord, Met, Often, Store
+from recnews.records import Encoded, Float32, Guess, Layout, Tokens
+from recnews.store import BehaviourRows, InducedWord, Met, Often, Store
 
 if TYPE_CHECKING:
+    from recnews.behaviour.model import Behaviour
+    from recnews.categories import Categories
     from recnews.embed.base import Embedder
     from recnews.embed.continuing import Start
     from recnews.text import Tokenizer
@@ -32,6 +34,9 @@ TOKENIZER_FILE = "tokenizer.json"
 EMBEDDER_FOLDER = "embedder"
 _LONGEST_WORD = 64
 LEARNED_FOLDER = "learned"
+BEHAVIOUR_FOLDER = "behaviour"
+CATEGORIES_FOLDER = "categories"
+_FOLDERS = (EMBEDDER_FOLDER, LEARNED_FOLDER, BEHAVIOUR_FOLDER, CATEGORIES_FOLDER)
 
 
 class HasText(Protocol):
@@ -51,7 +56,9 @@ class Manifest:
 
     `quality` holds figures measured at training time on the generation's own articles, `drift` how far it went from
     the generation `drift_from` that was live before, and `continued_from` the one whose weights it started from;
-    `promoted` is False for one that was trained to be looked at first.
+    `behaviour` what the behaviour part was learned from, empty without one, and `ageing` how long articles are read
+    (see `recnews.ageing`), empty where the log does not tell; `categories` how well categories are predicted, empty
+    where too few articles carried one; `promote` is False for one that was trained to be looked at first.
     """
 
     generation: str
@@ -67,6 +74,9 @@ class Manifest:
     drift: Mapping[str, float] = field(default_factory=dict)
     drift_from: str | None = None
     continued_from: str | None = None
+    behaviour: Mapping[str, Any] = field(default_factory=dict)
+    ageing: Mapping[str, Any] = field(default_factory=dict)
+    categories: Mapping[str, Any] = field(default_factory=dict)
     promote: bool = True
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format: int = FORMAT
@@ -85,6 +95,51 @@ class Generation:
     def dim(self) -> int:
         """Length of an article vector."""
         return self.manifest.dim
+
+    @property
+    def layout(self) -> Layout:
+        """How its article vectors and its behaviour vectors stand together in an index."""
+        found = self.manifest.behaviour
+        return Layout(self.dim, found["dim"], found["content"]) if found else Layout(self.dim)
+
+    @cached_property
+    def behaviour(self) -> "Behaviour | None":
+        """What was learned from who read what; None without a log. Raises `DamagedGenerationError`."""
+        if not self.manifest.behaviour:
+            return None
+        from recnews.behaviour.model import Behaviour
+
+        self.verify([name for name in self.manifest.files if name.startswith(f"{BEHAVIOUR_FOLDER}/")])
+        folder = self.folder / BEHAVIOUR_FOLDER
+        try:
+            return Behaviour.load(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise DamagedGenerationError(self.id, folder, f"cannot be read ({error})") from error
+
+    def predict(self, ids: Sequence[int], vectors: Float32) -> BehaviourRows | None:
+        """Behaviour vectors of articles as their text predicts them, given their article vectors (n, dim)."""
+        if self.behaviour is None:
+            return None
+        inner, outer = self.behaviour.predict(vectors)
+        return BehaviourRows(np.array(ids, dtype=np.int64), np.zeros(len(ids), dtype=np.int64), inner, outer)
+
+    @cached_property
+    def categories(self) -> "Categories | None":
+        """What predicts categories; None where too few articles carried one. Raises `DamagedGenerationError`."""
+        if not self.manifest.categories:
+            return None
+        from recnews.categories import Categories
+
+        self.verify([name for name in self.manifest.files if name.startswith(f"{CATEGORIES_FOLDER}/")])
+        folder = self.folder / CATEGORIES_FOLDER
+        try:
+            return Categories.load(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise DamagedGenerationError(self.id, folder, f"cannot be read ({error})") from error
+
+    def guess(self, vectors: Float32) -> list[Guess | None]:
+        """The category that each article vector (n, dim) speaks for; None where none is likely enough."""
+        return [None] * len(vectors) if self.categories is None else self.categories.predict(vectors)
 
     @cached_property
     def settings(self) -> EmbeddingSettings:
@@ -144,7 +199,7 @@ class Generation:
 
     def prepare(self) -> None:
         """Read and check all it takes to encode. Raises `DamagedGenerationError`."""
-        _ = self.tokenizer, self.embedder
+        _ = self.tokenizer, self.embedder, self.behaviour, self.categories
 
     def encode(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str]]:
         """Vectors of articles, and of each its most telling words, separated by spaces, the most telling first."""
@@ -269,7 +324,7 @@ def load_generation(folder: Path, name: str) -> Generation:
 
 def write_manifest(folder: Path, manifest: Manifest) -> Generation:
     """Record the generation's files in its manifest, and force all of it to the disk."""
-    folders = [name for name in (EMBEDDER_FOLDER, LEARNED_FOLDER) if (folder / name).exists()]
+    folders = [name for name in _FOLDERS if (folder / name).exists()]
     names = [TOKENIZER_FILE, *sorted(f"{name}/{file.name}" for name in folders for file in (folder / name).iterdir())]
     files = {name: file_record(folder / name, manifest.generation) for name in names}
     values = asdict(manifest) | {"files": files}

@@ -46,6 +46,7 @@ class Generations:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._seen: tuple[tuple[int, int, int], Current] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -57,8 +58,12 @@ class Generations:
         """Which generation is live. Raises `StorageError` when the file that says so cannot be read."""
         file = self.folder / _CURRENT_FILE
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-            return Current(values["live"], tuple(values["previous"]), tuple(values["retired"]))
+            found = file.stat()  # every question asks; the file is replaced, never written into
+            seen = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if self._seen is None or self._seen[0] != seen:
+                values = json.loads(file.read_text(encoding="utf-8"))
+                self._seen = seen, Current(values["live"], tuple(values["previous"]), tuple(values["retired"]))
+            return self._seen[1]
         except FileNotFoundError:
             return Current(None)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -24,7 +24,10 @@ def index_pending(
         pending = store.vectors.pending(generation.id, _BATCH)
         if pending.texts:
             vectors, keywords, met = generation.study(pending.texts)
-            if not store.vectors.write(generation.id, pending, vectors.vectors, keywords, live, met):
+            predicted = generation.predict([text.article_id for text in pending.texts], vectors.vectors)
+            guesses = generation.guess(vectors.vectors)
+            made = (vectors.vectors, keywords, live, met, predicted, guesses)
+            if not store.vectors.write(generation.id, pending, *made):
                 generation.refresh(store)  # another process has just induced words
                 continue
             encoded += len(pending.texts) - pending.again

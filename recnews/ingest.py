@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from recnews import formats
 from recnews.errors import RowError
 from recnews.formats import Frame, ReadOptions
-from recnews.quarantine import Quarantine
 from recnews.records import Draft, EventDraft, EventsReport, IngestReport, Reject
 from recnews.store import SeenKeys, Store
 
@@ -25,6 +24,33 @@ Given = Paths | Iterable[Mapping[str, Any]] | Iterable[Draft] | Iterable[EventDr
 """What the use cases take: a path, a list of paths, or rows in memory."""
 BytesRead = Callable[[int, int], None]
 _SHOWN_REJECTS = 20
+
+
+class Keeps(Protocol):
+    """What rejected rows are handed to: the quarantine, or a sieve before it."""
+
+    @property
+    def files(self) -> tuple[str, ...]: ...
+
+    def add(self, reject: Reject) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """Keeps only the rejected rows that `wanted` lets through; the others are counted all the same."""
+
+    quarantine: Keeps
+    wanted: Callable[[Reject], bool]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where the rejected rows are."""
+        return self.quarantine.files
+
+    def add(self, reject: Reject) -> None:
+        """Keep a row, if it is wanted."""
+        if self.wanted(reject):
+            self.quarantine.add(reject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +64,7 @@ class Intake:
     batch: int
     on_error: OnError
     dry_run: bool
-    quarantine: Quarantine | None
+    quarantine: Keeps | None
     index: Callable[[], int]
 
     def files(self) -> tuple[str, ...]:
@@ -63,7 +89,7 @@ def open_events(
     paths = _as_paths(given)
     if paths is None:
         return formats.events_from_rows(given, options), []  # type: ignore[arg-type]
-    return formats.read_events(paths, options, progress), _names(paths, options)
+    return formats.read_events(paths, options, progress), _names(paths, options, articles=False)
 
 
 class _Rejects:
@@ -208,8 +234,8 @@ def _as_paths(given: Given) -> list[str | Path] | None:
     return None
 
 
-def _names(paths: Sequence[str | Path], options: ReadOptions) -> list[str]:
-    return [source.name for source in formats.find_files(paths, options)]
+def _names(paths: Sequence[str | Path], options: ReadOptions, articles: bool = True) -> list[str]:
+    return [source.name for source in formats.find_files(paths, options, articles)]
 
 
 def _file(row: Draft | EventDraft) -> str:

@@ -1,15 +1,19 @@
 """From reading events to what a reader is interested in. Pure arithmetic; times in days."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recnews.config import FeedSettings
-from recnews.records import Event, Float32, Interests
+from recnews.records import Bools, Event, Float32, Int64, Interests
 
+Float64 = NDArray[np.float64]
 _SECONDS_A_DAY = 86_400.0
 _HEAVIEST = 1e30  # still a float32
+_ROUNDS = 8
+_SAME = 0.999
 
 
 def event_weights(events: Sequence[Event], now: datetime, settings: FeedSettings) -> Float32:
@@ -35,15 +39,121 @@ def event_weights(events: Sequence[Event], now: datetime, settings: FeedSettings
     return np.clip(weights, -_HEAVIEST, _HEAVIEST).astype(np.float32)
 
 
-def from_history(vectors: Float32, weights: Float32) -> Interests:
-    """The one interest of a history: the direction of the weighted sum of its vectors (n, dim).
+def in_session(events: Sequence[Event], now: datetime, settings: FeedSettings) -> Bools:
+    """(n,) which events belong to the visit that is going on: those of the last `session_minutes`."""
+    start = now - timedelta(minutes=settings.session_minutes)
+    return np.array([event.at is not None and event.at >= start for event in events], dtype=bool)
 
-    No interest at all when the history is empty, weighs nothing or cancels out. Rocchio 1971 for what is disliked.
+
+def from_history(vectors: Float32, weights: Float32, recent: Bools, settings: FeedSettings) -> Interests:
+    """One to a few interests of a history: `vectors` (n, dim) unit or zero, `weights` (n,), `recent` (n,) bools.
+
+    What was liked is grouped by likeness, and each group is the direction of its weighted sum, less what was disliked
+    that is nearest to it (Rocchio 1971). A group's importance grows with its weight to the power `interest_power`, so
+    that a binge does not drown the rest. A visit that differs from what came before it is an interest of its own, or
+    makes the one that it is already more important. None at all when the history is empty, weighs nothing or cancels
+    out.
     """
     heaviest = np.abs(weights).max(initial=0.0)
     # Only proportions matter: all that a reader read a year ago still says where their interest lies.
-    total = np.einsum("i,ij->j", weights / heaviest if heaviest else weights, vectors)
-    length = float(np.sqrt(np.einsum("i,i->", total, total)))
-    if length < 1e-6 or not (weights > 0).any():
-        return Interests(np.zeros((0, vectors.shape[1]), np.float32), np.zeros(0, np.float32))
-    return Interests((total / length)[None, :].astype(np.float32), np.ones(1, np.float32))
+    scaled = weights / heaviest if heaviest else weights
+    known = vectors.any(axis=1)
+    groups = np.full(len(vectors), -1, dtype=np.int64)
+    liked, disliked = np.flatnonzero(known & (scaled > 0)), np.flatnonzero(known & (scaled < 0))
+    groups[liked] = grouped(vectors[liked], scaled[liked], settings.interests, settings.interest_gain)
+    count = int(groups.max(initial=-1)) + 1
+    if count > 1 and len(disliked):
+        middles = _sums(vectors, np.maximum(scaled, 0), groups, count)
+        middles /= np.maximum(np.sqrt(np.einsum("ij,ij->i", middles, middles)), 1e-6)[:, None]
+        likeness = vectors[disliked] @ middles.T
+        groups[disliked] = np.where(likeness.max(axis=1) > 0, likeness.argmax(axis=1), -1)
+    elif count == 1:
+        groups[disliked] = 0
+    sums, masses = _sums(vectors, scaled, groups, count), np.zeros(count)
+    np.add.at(masses, groups[groups >= 0], scaled[groups >= 0])
+    importance = np.where(masses > 0, np.maximum(masses, 0) ** settings.interest_power, 0)
+    session = recent & (scaled > 0) & known
+    if session.any() and not (session | ~(scaled > 0)).all():
+        visit = np.einsum("i,ij->j", scaled[session], vectors[session])
+        share = (importance.sum() or 1.0) * settings.session / (1 - settings.session)
+        lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums)) * np.sqrt(np.einsum("i,i->", visit, visit))
+        likeness = (sums @ visit) / np.maximum(lengths, 1e-12)
+        if likeness.max() > _SAME:
+            importance[likeness.argmax()] += share
+        else:
+            sums, importance = np.vstack([sums, visit[None]]), np.append(importance, share)
+    return _directions(sums, importance, groups)
+
+
+def grouped(vectors: Float32, weights: Float32, most: int, gain: float) -> Int64:
+    """(n,) group of each unit vector (n, dim): as many groups, up to `most`, as make the vectors likest to the rest of
+    their group, by the mean cosine of each with the sum of the others; a further group must add `gain` to that.
+
+    Spherical k-means (Dhillon and Modha 2001) that starts from vectors far from each other, on inner products alone.
+    """
+    if len(vectors) < 2:
+        return np.zeros(len(vectors), dtype=np.int64)
+    products = (vectors @ vectors.T).astype(np.float64)
+    heavy = weights.astype(np.float64)
+    best, found = -np.inf, np.zeros(len(vectors), dtype=np.int64)
+    for count in range(1, min(most, len(vectors) // 2) + 1):
+        groups = _k_means(products, heavy, count)
+        fit = _cohesion(products, heavy, groups, count) - gain * (count - 1)
+        if fit > best + 1e-9:
+            best, found = fit, groups
+    _, found = np.unique(found, return_inverse=True)
+    return np.asarray(found, dtype=np.int64)
+
+
+def _k_means(products: Float64, weights: Float64, count: int) -> Int64:
+    seeds = [int(np.argmax(products @ weights))]
+    nearest = products[seeds[0]]
+    while len(seeds) < count:
+        seeds.append(int(np.argmin(nearest)))
+        nearest = np.maximum(nearest, products[seeds[-1]])
+    groups = np.asarray(products[:, seeds].argmax(axis=1), dtype=np.int64)
+    for _ in range(_ROUNDS):
+        likeness, lengths = _to_sums(products, weights, groups, count)
+        moved = np.asarray((likeness / np.maximum(lengths, 1e-9)).argmax(axis=1), dtype=np.int64)
+        if (moved == groups).all():
+            break
+        groups = moved
+    return groups
+
+
+def _to_sums(products: Float64, weights: Float64, groups: Int64, count: int) -> tuple[Float64, Float64]:
+    """(n, count) inner products with each group's weighted sum, and (count,) the lengths of the sums."""
+    members = np.zeros((len(groups), count))
+    members[np.arange(len(groups)), groups] = weights
+    likeness = products @ members
+    return likeness, np.sqrt(np.maximum(np.einsum("ij,ij->j", members, likeness), 0))
+
+
+def _cohesion(products: Float64, weights: Float64, groups: Int64, count: int) -> float:
+    """Weighted mean cosine of each vector with the sum of the others of its group; 0 for one that is alone."""
+    likeness, lengths = _to_sums(products, weights, groups, count)
+    rows = np.arange(len(groups))
+    own, norms = likeness[rows, groups], products[rows, rows]
+    left = np.sqrt(np.maximum(lengths[groups] ** 2 - 2 * weights * own + weights**2 * norms, 0))
+    cosines = np.where(left > 1e-6, (own - weights * norms) / np.maximum(left, 1e-6), 0)
+    return float((weights * cosines).sum() / weights.sum())
+
+
+def _sums(vectors: Float32, weights: Float32, groups: Int64, count: int) -> Float32:
+    """(count, dim) weighted sum of each group."""
+    sums = [np.einsum("i,ij->j", weights[groups == group], vectors[groups == group]) for group in range(count)]
+    return np.array(sums, dtype=np.float32).reshape(count, vectors.shape[1])
+
+
+def _directions(sums: Float32, importance: Float64, groups: Int64) -> Interests:
+    """Those sums that are left over once dislikes are subtracted, as unit vectors."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+    kept = np.flatnonzero((lengths >= 1e-6) & (importance > 0))
+    places = np.full(len(sums) + 1, -1, dtype=np.int64)
+    places[kept] = np.arange(len(kept))
+    total = float(importance[kept].sum())
+    return Interests(
+        np.ascontiguousarray(sums[kept] / np.where(lengths > 0, lengths, 1)[kept, None], dtype=np.float32),
+        (importance[kept] / (total or 1)).astype(np.float32),
+        places[groups],
+    )

@@ -69,6 +69,78 @@ def ndcg(gains: ArrayLike, k: int) -> float:
     return _dcg(given[:k]) / best if best > 0 else math.nan
 
 
+def hit_of(ranks: ArrayLike, k: int) -> Float64:
+    """(q,) 1 where any right one is among the first `k`, else 0. `ranks` (q, r): from 1, `inf` for what was not found
+    or is not there (readers may have different numbers of right ones)."""
+    return np.asarray((np.asarray(ranks, dtype=np.float64) <= k).any(axis=1), dtype=np.float64)
+
+
+def recall_of(ranks: ArrayLike, right: ArrayLike, k: int) -> Float64:
+    """(q,) share of the `right` (q,) ones that is among the first `k`; `ranks` as for `hit_of`."""
+    found = (np.asarray(ranks, dtype=np.float64) <= k).sum(axis=1)
+    return np.asarray(found / np.asarray(right), dtype=np.float64)
+
+
+def first_reciprocal(ranks: ArrayLike, k: int) -> Float64:
+    """(q,) one over the rank of the first right one, 0 beyond `k`: its mean is MRR@k. `ranks` as for `hit_of`."""
+    first = np.asarray(ranks, dtype=np.float64).min(axis=1)
+    return np.where(first <= k, 1.0 / first, 0.0)
+
+
+def mean_reciprocal(ranks: ArrayLike, right: ArrayLike) -> Float64:
+    """(q,) mean over the right ones of one over the rank: MRR as MIND defines it (Wu et al. 2020), where an impression
+    has several clicks. `ranks` as for `hit_of`."""
+    return np.asarray((1.0 / np.asarray(ranks, dtype=np.float64)).sum(axis=1) / np.asarray(right), dtype=np.float64)
+
+
+def ndcg_of(ranks: ArrayLike, right: ArrayLike, k: int) -> Float64:
+    """(q,) nDCG@k where all right ones are equally right; `ranks` as for `hit_of`."""
+    given = np.asarray(ranks, dtype=np.float64)
+    gained = np.where(given <= k, 1.0 / np.log2(1.0 + given), 0.0).sum(axis=1)
+    best = np.cumsum(1.0 / np.log2(2.0 + np.arange(k)))
+    return np.asarray(gained / best[np.minimum(np.asarray(right, dtype=np.int64), k) - 1], dtype=np.float64)
+
+
+def auc_of(ranks: ArrayLike, right: ArrayLike, candidates: ArrayLike) -> Float64:
+    """(q,) area under the ROC curve: the share of pairs of a right and a wrong candidate in which the right one stands
+    first (Fawcett 2006). `ranks` as for `hit_of`, all of them found; NaN where nothing is wrong."""
+    given, positives = np.asarray(ranks, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    total = np.where(np.isfinite(given), given, 0.0).sum(axis=1)
+    before = total - positives * (positives + 1) / 2  # wrong ones that stand before a right one
+    pairs = positives * (np.asarray(candidates) - positives)
+    return np.asarray(np.where(pairs > 0, 1.0 - before / np.where(pairs > 0, pairs, 1.0), np.nan), dtype=np.float64)
+
+
+def intra_list_diversity(likeness: ArrayLike) -> float:
+    """Mean of 1 - likeness over all pairs of a list (Ziegler et al. 2005); `likeness` (k, k) cosines. NaN below two."""
+    matrix = np.asarray(likeness, dtype=np.float64)
+    size = len(matrix)
+    if size < 2:
+        return math.nan
+    return 1.0 - float(matrix.sum() - np.trace(matrix)) / (size * (size - 1))
+
+
+def novelty(readers: ArrayLike, of: int) -> float:
+    """Mean self-information of a list in bits (Zhou et al. 2010): `readers` (k,) of each article, among `of` readers.
+    One reader is added to both, so that an unread article has a finite value. NaN of an empty list."""
+    given = np.asarray(readers, dtype=np.float64)
+    return float(-np.log2((given + 1) / (of + 1)).mean()) if len(given) else math.nan
+
+
+def calibration(history: ArrayLike, shown: ArrayLike, alpha: float = 0.01) -> float:
+    """Kullback-Leibler divergence, in nats, of a list's categories from those of the reader's history (Steck 2018).
+
+    Both (c,) counts of each category. 0 is in proportion; `alpha` of the history is mixed into the list, so that it
+    stays finite. NaN where either is empty.
+    """
+    p, q = np.asarray(history, dtype=np.float64), np.asarray(shown, dtype=np.float64)
+    if p.sum() == 0 or q.sum() == 0:
+        return math.nan
+    p, q = p / p.sum(), q / q.sum()
+    mixed, some = (1 - alpha) * q + alpha * p, p > 0
+    return float((p[some] * np.log(p[some] / mixed[some])).sum())
+
+
 def precision_at(scores: ArrayLike, relevant: ArrayLike, k: int) -> Float64:
     """(q,) share of relevant ones among the `k` best candidates; `scores` (q, c), `relevant` (q, c) true or false.
 
@@ -142,6 +214,32 @@ def bootstrap(values: ArrayLike, statistic: Statistic = mean, n: int = RESAMPLES
         return Figure(value, math.nan, math.nan, len(given))
     low, high = np.quantile(defined, [0.025, 0.975])
     return Figure(value, float(low), float(high), len(given))
+
+
+def bootstrap_means(values: ArrayLike, units: ArrayLike, n: int = RESAMPLES, seed: int = 1) -> list[Figure]:
+    """The mean of each column of `values` (q, m), with its interval when `units` are drawn, not rows.
+
+    `units` (q,) says from 0 which reader each row belongs to: rows of one reader are drawn together. NaN rows are left
+    out of a column. Where every unit has one row the figures are those of `bootstrap`, whose draws these are.
+    """
+    given, owners = np.asarray(values, dtype=np.float64), np.asarray(units, dtype=np.int64)
+    present = ~np.isnan(given)
+    size = int(owners.max(initial=-1)) + 1
+    sums, counts = np.zeros((size, given.shape[1])), np.zeros((size, given.shape[1]))
+    np.add.at(sums, owners, np.where(present, given, 0.0))
+    np.add.at(counts, owners, present)
+    draw = np.random.default_rng(seed)
+    drawn = np.array([np.bincount(draw.integers(0, size, size), minlength=size) for _ in range(n if size else 0)])
+    figures = []
+    for total, count in zip(sums.T, counts.T, strict=True):
+        if count.sum() == 0:
+            figures.append(Figure(math.nan, math.nan, math.nan, 0))
+            continue
+        weighed = drawn @ count
+        found = (drawn @ total)[weighed > 0] / weighed[weighed > 0]
+        low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (math.nan, math.nan)
+        figures.append(Figure(float(total.sum() / count.sum()), float(low), float(high), int((count > 0).sum())))
+    return figures
 
 
 def _dcg(gains: Float64) -> float:

@@ -2,37 +2,48 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from recnews.audience import Audiences
 from recnews.catalog import Catalog, Filter
-from recnews.config import Settings, home_folder, load_settings
-from recnews.errors import NoGenerationError, RowError, UsageError
+from recnews.config import Settings, given_reader_key, home_folder, load_settings
+from recnews.errors import NoGenerationError, RecnewsError, RowError, UsageError
 from recnews.generation import Generation
 from recnews.generations import Generations
 from recnews.recommend import FeedRequest, Recommender
 from recnews.records import (
     Article,
+    ArticleEdit,
+    EventDraft,
     EventKind,
     EventsReport,
     Float32,
+    Forgotten,
+    Held,
     IngestReport,
     Neighbors,
+    Pin,
     Recommendation,
+    Rules,
 )
-from recnews.store import ArticleCard, ArticleText, Store
+from recnews.serving import Serving, open_serving
+from recnews.store import ArticleCard, ArticleText, ReaderIds, Store
 
 if TYPE_CHECKING:
+    from recnews.accept import Outcome
     from recnews.embed.base import Progress
     from recnews.explore import Explorer
     from recnews.formats import ReadOptions
     from recnews.ingest import BytesRead, Given, Intake, OnError
+    from recnews.records import Draft, Polled, Reject, Watched
     from recnews.text import UserDictionary
     from recnews.verify import Problem
 
@@ -57,7 +68,7 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Status:
     """A home in figures. `pending` articles wait to be encoded by the live generation; `waiting` events for their
-    article."""
+    article; `forgotten` readers for a training without them."""
 
     home: str
     articles: int
@@ -69,6 +80,7 @@ class Status:
     live: str | None
     previous: tuple[str, ...]
     generations: tuple[str, ...]
+    forgotten: int
     quarantine: tuple[str, ...]
     store_bytes: int
     index_bytes: int
@@ -85,16 +97,19 @@ class Newsroom:
     def __init__(self, home: Path, settings: Settings) -> None:
         """Use `Newsroom.open`."""
         self.home, self.settings = home, settings
-        self.store = Store(home / "corpora")
+        self.store = Store(home / "corpora", _readers(home, settings))
+        self._adopt_readers()
         self.generations = Generations(home / "indexes")
-        self._catalog: Catalog | None = None
-        self._kept: _Kept | None = None
+        self._kept: Serving | None = None
+        self._held = False
+        self._audiences = Audiences(self.store)
 
     @classmethod
     def open(cls, home: str | Path | None = None, settings: Settings | None = None) -> Self:
         """Open a home, creating it when absent: `home`, else `RECNEWS_HOME`, else the current folder.
 
-        Raises `SettingsError` for a setting that is not one, `StorageError` when the folder cannot be used.
+        Raises `SettingsError` for a setting that is not one, or when ids of readers are hashed in this home and the
+        settings do not say so with the same key; `StorageError` when the folder cannot be used.
         """
         folder = home_folder(home)
         return cls(folder, load_settings(folder) if settings is None else settings)
@@ -132,15 +147,42 @@ class Newsroom:
         `RowError` and nothing is written. `dry_run` reports and writes nothing. `progress` gets bytes read and total.
         Raises `UsageError` for a path that is not there, `StorageError` when the disk refuses.
         """
-        from recnews.ingest import ingest_articles, open_articles
+        from recnews.ingest import open_articles
 
         rows, files = open_articles(articles, self._options(reading), progress)
-        with self._intake("articles", files, on_error, dry_run, now) as intake:
-            report = ingest_articles(self.store, rows, intake)
-        searchable = not dry_run and self.generations.current().live is not None
-        if searchable:
-            self._snapshot()
-        return replace(report, quarantine=intake.files(), pending=0 if searchable else report.pending)
+        return self._take(rows, files, None, on_error=on_error, dry_run=dry_run, now=now)
+
+    def watch_once(
+        self,
+        sources: Sequence[str] = (),
+        reading: Reading | None = None,
+        *,
+        full_text: bool = False,
+        allow_private: bool = False,
+        now: datetime | None = None,
+    ) -> "Iterator[Polled]":
+        """One round over feeds (http or https addresses) and folders (paths, relative to the home; a file will do):
+        what is new or changed is stored and searchable as it is yielded. Without `sources`, those of the settings.
+
+        A feed that fails is left alone for a while, longer each time; the others are polled. `full_text` fetches the
+        pages of entries that have no text; `allow_private` lets addresses be asked that are not of the open internet.
+        Raises `UsageError` for an address that cannot be one, `BusyError` while another process watches this home.
+        """
+        from recnews.watch import Watcher
+
+        moment = _aware(now)
+        take = partial(self._take, on_error="quarantine", dry_run=False, now=moment)
+        watcher = Watcher(
+            self.store, take, self._options(reading), self.settings.watch,
+            full_text=full_text, allow_private=allow_private,
+        )  # fmt: skip
+        return watcher.round(list(sources) or self.settings.watch.feeds, self.home, moment)
+
+    def watched(self) -> "list[Watched]":
+        """Every source that was ever watched, and how it fares."""
+        from recnews.watch import watched
+
+        return watched(self.store)
 
     def record_many(
         self,
@@ -155,8 +197,14 @@ class Newsroom:
         from recnews.ingest import ingest_events, open_events
 
         rows, files = open_events(events, self._options(reading), progress)
+        if self.settings.privacy.hash_ids:
+            from recnews.privacy import with_hashed_rejects
+
+            rows = with_hashed_rejects(rows, self.store.readers, self._options(reading))
         with self._intake("events", files, on_error, dry_run, None) as intake:
             report = ingest_events(self.store, rows, intake)
+        if report.added and not dry_run:
+            self._count_events()
         return replace(report, quarantine=intake.files())
 
     def record(
@@ -181,6 +229,32 @@ class Newsroom:
         except RowError as error:
             raise UsageError(f"event field {error.field!r}: {error.reason}") from error
         return report.added == 1
+
+    def accept(self, articles: Sequence[Mapping[str, Any]], *, now: datetime | None = None) -> "list[Outcome]":
+        """Store articles for a caller who waits, and make them searchable; what became of each row, in order.
+
+        All that is taken is on the disk when this returns. A row that cannot be taken is told and not kept.
+        """
+        from recnews.accept import accept_articles
+
+        outcomes = accept_articles(self.store, articles, self._options(None), _aware(now))
+        if any(it.became in {"added", "changed"} for it in outcomes):
+            self._index(count=False)
+        return outcomes
+
+    def accept_events(self, events: Sequence[Mapping[str, Any]]) -> "list[Outcome]":
+        """As `accept`, for events. They are in the next feed; `keep_house` learns from them."""
+        from recnews.accept import accept_events
+
+        return accept_events(self.store, events, self._options(None))
+
+    def keep_house(self) -> int:
+        """Do what `accept` has left: encode what a killed process did not, take in what the reading log says by now,
+        save a snapshot of the catalog; how many articles were encoded. Nothing before the first training."""
+        indexed = self._index()
+        if self.generations.current().live is not None:
+            self._snapshot()
+        return indexed
 
     # What is learned
 
@@ -250,12 +324,21 @@ class Newsroom:
         sources: Sequence[str] = (),
         since: datetime | timedelta | None = None,
         among: Sequence[str] | None = None,
+        history: Sequence[EventDraft] | None = None,
+        page: int = 0,
+        newest: int | None = None,
+        explain: bool = True,
     ) -> list[Recommendation]:
         """A reader's feed: at most `k` articles, best first, each with its reasons.
 
         `exclude` names keys; `since` is the earliest publication, as a time or an age; `among` names the only articles
-        to rank, such as those another system proposes. An unknown reader gets fresh and popular articles, labelled.
-        Raises `NoGenerationError` before the first training.
+        to rank, such as those another system proposes. `history` stands in for what is stored of the reader, and is not
+        stored. An unknown reader gets fresh and popular articles, labelled. Without `explain` reasons name no articles
+        and no words.
+
+        For more of a feed, ask with a larger `k`, the same `at`, the first `k` as `page`, and as `newest` what
+        `newest_article` was then: what came meanwhile moves nothing. Raises `NoGenerationError` before the first
+        training.
         """
         if k < 1:
             raise UsageError(f"a feed has at least one place, not {k}")
@@ -266,11 +349,11 @@ class Newsroom:
         except OverflowError as error:
             raise UsageError(f"{since} before {now.isoformat()} is before all time") from error
         wanted = Filter(tuple(categories), tuple(langs), tuple(sources), earliest)
-        _, catalog = self._serving()
-        recommender = Recommender(self.store, catalog, self.settings.feed)
-        return recommender.recommend(
-            FeedRequest(user_id, k, now, wanted, tuple(exclude), None if among is None else tuple(among))
-        )
+        request = FeedRequest(user_id, k, now, wanted, tuple(exclude), page=page, newest=newest, explain=explain)
+        request = request if among is None else replace(request, among=tuple(among))
+        request = request if history is None else replace(request, history=tuple(history))
+        with self.store.one_view():
+            return self._recommender().recommend(request)
 
     def neighbors(
         self,
@@ -298,7 +381,7 @@ class Newsroom:
         if article is not None:
             return explorer.article(article, k, now)
         if user is not None:
-            return explorer.user(user, k, now, self.settings.feed)
+            return explorer.user(self._recommender().interests(user, now), k, now)
         return explorer.text(str(text), k, now)
 
     def embed(self, texts: Sequence[str]) -> Float32:
@@ -317,13 +400,13 @@ class Newsroom:
     def article(self, key: str) -> Article:
         """A stored article. Raises `UnknownArticleError`."""
         _writable(key)
-        return self.store.articles.get(key)
+        return self.store.articles.get(key, self._predicting())
 
     def articles(
         self, limit: int = 20, contains: str = "", category: str = "", hidden: bool | None = None
     ) -> list[Article]:
         """The newest articles; `contains` is looked for in titles and keys."""
-        return self.store.articles.newest(limit, contains, category, hidden)
+        return self.store.articles.newest(limit, contains, category, hidden, self._predicting())
 
     def hide(self, keys: Sequence[str], hidden: bool = True) -> None:
         """Take articles out of every feed at once, or put them back. Raises `UnknownArticleError`, nothing changed."""
@@ -333,9 +416,83 @@ class Newsroom:
         """Serve articles no longer than `at` (now by default). Raises `UnknownArticleError`, nothing changed."""
         self.store.articles.expire(keys, _aware(at))
 
+    def categorize(self, keys: Sequence[str], category: str | None) -> None:
+        """Put articles under a category by hand: it holds at once, in every feed, and goes over what their publisher or
+        a prediction says, also when they are ingested again; None takes that back. The next training learns from it.
+
+        Raises `UnknownArticleError`, nothing changed; `UsageError` for a category without a name.
+        """
+        name = None if category is None else " ".join(category.split())
+        if name == "":
+            raise UsageError("a category needs a name; give None to take back what was set by hand")
+        _writable(*keys, name or "")
+        self.store.articles.categorize(keys, name)
+
+    def edit(self, key: str, change: ArticleEdit) -> None:
+        """Do what `hide`, `expire` and `categorize` do to one article, all or nothing. Raises `UnknownArticleError`."""
+        _writable(key)
+        self.store.articles.edit([key], change)
+
     def delete(self, keys: Sequence[str]) -> None:
         """Remove articles for good; events about them stay. Raises `UnknownArticleError`, nothing changed."""
         self.store.articles.delete(keys)
+
+    def pin(
+        self,
+        key: str,
+        slot: int = 1,
+        *,
+        starts_at: datetime | None = None,
+        until: datetime | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        """Put an article into place `slot` (from 1) of every feed while `starts_at <= time < until`; None does not
+        restrict. It replaces an earlier pin of the article; of two in one place the newer one comes first.
+
+        Raises `UnknownArticleError`; `UsageError` for a slot below 1 or a time that would never come.
+        """
+        _writable(key)
+        starts, ends = (moment and _aware(moment) for moment in (starts_at, until))
+        self.store.editorial.pin(key, slot, starts, ends, _aware(now))
+
+    def unpin(self, keys: Sequence[str]) -> int:
+        """Take pins away; how many there were. Raises `UnknownArticleError`, nothing changed."""
+        _writable(*keys)
+        return self.store.editorial.unpin(keys)
+
+    def pins(self, at: datetime | None = None) -> list[Pin]:
+        """Pins by slot, for one slot the newest first: those that hold at a time, or all there are."""
+        return self.store.editorial.pins(at and _aware(at))
+
+    def block(self, *, categories: Sequence[str] = (), sources: Sequence[str] = ()) -> int:
+        """Keep articles of these categories and sources out of every feed, from now on; how many rules are new.
+
+        Raises `UsageError` for a name that is empty.
+        """
+        _writable(*categories, *sources)
+        add = self.store.editorial.add_rules
+        return add("block", "category", categories) + add("block", "source", sources)
+
+    def unblock(self, *, categories: Sequence[str] = (), sources: Sequence[str] = ()) -> int:
+        """Take `block` back; how many rules there were."""
+        _writable(*categories, *sources)
+        remove = self.store.editorial.remove_rules
+        return remove("block", "category", categories) + remove("block", "source", sources)
+
+    def impersonal(self, categories: Sequence[str]) -> int:
+        """Never choose articles of these categories for a reader by what they have read: they come into feeds as fresh
+        or popular only. How many rules are new. Raises `UsageError` for a name that is empty."""
+        _writable(*categories)
+        return self.store.editorial.add_rules("impersonal", "category", categories)
+
+    def personal(self, categories: Sequence[str]) -> int:
+        """Take `impersonal` back; how many rules there were."""
+        _writable(*categories)
+        return self.store.editorial.remove_rules("impersonal", "category", categories)
+
+    def rules(self) -> Rules:
+        """What is blocked, and what is impersonal."""
+        return self.store.editorial.rules()
 
     @property
     def dictionary(self) -> "UserDictionary":
@@ -343,6 +500,30 @@ class Newsroom:
         from recnews.text import UserDictionary
 
         return UserDictionary(self.home / "corpora" / "dictionary.txt")
+
+    # What a reader may ask for
+
+    def export(self, user_id: str) -> Held:
+        """All that is held on a reader, in an order that does not change."""
+        from recnews.privacy import export
+
+        _writable(user_id)
+        return export(self.store, self.home / "corpora", user_id)
+
+    def forget(self, user_id: str, *, now: datetime | None = None) -> Forgotten:
+        """Remove all that is held on a reader, to the last byte: events, article keys that only these named, rejected
+        rows with their id. The store is written anew for it. `Status.forgotten` counts it until the next training.
+
+        A reader who is not known is forgotten already. Killed at any moment and run again, all is gone. Raises
+        `StorageError`; `BusyError` while another process reads an older state of the store.
+        """
+        from recnews.privacy import forget
+
+        _writable(user_id)
+        forgotten = forget(self.store, self.home / "corpora", user_id, _aware(now))
+        if self.generations.current().live is not None:
+            self._count(self._live(prepared=False))
+        return forgotten
 
     # The operator's day
 
@@ -363,11 +544,53 @@ class Newsroom:
             live=current.live,
             previous=current.previous,
             generations=names,
+            forgotten=self._forgotten(),
             quarantine=tuple(sorted(str(file) for file in folder.glob("*.jsonl"))),
             store_bytes=self.store.disk_bytes(),
             index_bytes=self.generations.disk_bytes(),
             free_bytes=self.store.free_bytes(),
         )
+
+    def open_beside(self, prepared: bool = False) -> Serving | None:
+        """What is live by now, opened as a whole beside what this newsroom answers from; None when that is the same.
+
+        Another thread may call this while this newsroom answers; then hand the result to `take_over`. `prepared` reads
+        all it takes to encode, too. Raises `DamagedGenerationError` when no generation is whole.
+        """
+        if not self.behind() and self._kept is not None and (self._kept.prepared or not prepared):
+            return None
+        opened = open_serving(self.generations, prepared)
+        if opened is not None:
+            opened.current(self.store)
+        return opened
+
+    def take_over(self, opened: Serving, hold: bool) -> None:
+        """Answer from this from now on; with `hold`, whatever goes live meanwhile, until another is taken over."""
+        self._use(opened)
+        self._held = hold
+
+    @property
+    def newest_article(self) -> int:
+        """The highest id among the articles that the latest answer knew of; 0 without any."""
+        return self._kept.catalog.newest if self._kept and self._kept.catalog else 0
+
+    @property
+    def serves(self) -> str | None:
+        """The generation that this newsroom answers from; None before it was first asked."""
+        return self._kept.generation.id if self._kept else None
+
+    def behind(self) -> bool:
+        """Whether another generation is live than the one this newsroom answers from."""
+        return self._kept is None or self._kept.asked != self.generations.current().live
+
+    def misses_articles(self) -> bool:
+        """Whether articles are stored that the generation this newsroom answers from has not encoded."""
+        return self._kept is not None and bool(self.store.vectors.pending(self._kept.generation.id, 1).texts)
+
+    def lag(self) -> int:
+        """How many changed articles this newsroom has not taken over; it will for the next question."""
+        catalog = self._kept.catalog if self._kept else None
+        return 0 if catalog is None else self.store.vectors.distance(catalog.token)
 
     def verify(self) -> "list[Problem]":
         """What is wrong with this home; empty when store, generations and index agree."""
@@ -383,6 +606,25 @@ class Newsroom:
 
     # Inside
 
+    def _adopt_readers(self) -> None:
+        try:
+            if self.store.privacy.adopt():
+                from recnews.privacy import hash_what_is_stored
+
+                hash_what_is_stored(self.store, self.home / "corpora")
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _forgotten(self) -> int:
+        """How many readers were forgotten since what serves was trained; 0 when nothing can serve."""
+        try:
+            live, _ = self.generations.live(prepared=False)
+        except RecnewsError:
+            return 0
+        moment = live and datetime.fromisoformat(live.manifest.created_at)
+        return self.store.privacy.forgotten_since(moment) if moment else 0
+
     def _options(self, reading: Reading | None) -> "ReadOptions":
         from recnews.formats import ReadOptions
 
@@ -394,6 +636,22 @@ class Newsroom:
             raise UsageError(f"{name!r} is not a time zone; use a name such as Asia/Shanghai or UTC") from error
         limit = self.settings.ingest.max_row_bytes
         return ReadOptions(reading.rename, zone, limit, reading.format, reading.encoding)
+
+    def _take(
+        self, rows: "Iterator[Draft | Reject]", files: list[str], wanted: "Callable[[Reject], bool] | None",
+        *, on_error: "OnError", dry_run: bool, now: datetime | None,
+    ) -> IngestReport:  # fmt: skip
+        """Take articles in; of the rejected rows, those that are `wanted` go into the quarantine."""
+        from recnews.ingest import Sieve, ingest_articles
+
+        with self._intake("articles", files, on_error, dry_run, now) as intake:
+            kept = intake.quarantine
+            sifted = replace(intake, quarantine=Sieve(kept, wanted)) if kept and wanted else intake
+            report = ingest_articles(self.store, rows, sifted)
+        searchable = not dry_run and self.generations.current().live is not None
+        if searchable:
+            self._snapshot()
+        return replace(report, quarantine=intake.files(), pending=0 if searchable else report.pending)
 
     @contextmanager
     def _intake(
@@ -411,47 +669,84 @@ class Newsroom:
         with seldom_collected(), Quarantine(folder, kind, moment.date(), files) as quarantine:
             yield Intake(moment, batch, on_error, dry_run, quarantine, self._index)
 
-    def _index(self) -> int:
+    def _index(self, count: bool = True) -> int:
         """Encode what is stored and not searchable (nothing before the first training), and find its stories."""
         from recnews.stories import group_pending
 
-        indexed = self._index_live()
+        indexed = self._index_live(count)
         group_pending(self.store, self.generations.current().live, self.settings.stories)
         return indexed
 
-    def _index_live(self) -> int:
+    def _index_live(self, count: bool) -> int:
         indexed = 0
         while (live := self.generations.current().live) is not None:
-            indexed += self._catch_up(self._live(prepared=True))
+            indexed += self._catch_up(self._live(prepared=True), count)
             if self.generations.current().live == live:
                 break  # else another process switched meanwhile, and may not have seen what was just stored
         return indexed
 
-    def _catch_up(self, generation: Generation) -> int:
+    def _catch_up(self, generation: Generation, count: bool = True) -> int:
         from recnews.indexing import index_pending
 
-        return index_pending(self.store, generation)
+        indexed = index_pending(self.store, generation)
+        if count:
+            self._count(generation)
+        return indexed
+
+    def _count_events(self) -> None:
+        """What was read is stored whatever state the generations are in; the next training counts it anyway."""
+        try:
+            if self.generations.current().live is not None:
+                self._count(self._live(prepared=False))
+        except RecnewsError as error:
+            _log.warning("%s; the reading log is not counted", error)
+
+    def _count(self, generation: Generation) -> None:
+        """Take in what the reading log says by now, once it has grown enough."""
+        if generation.manifest.behaviour:
+            from recnews.readership import count_if_due
+
+            count_if_due(self.store, generation, self.settings)
 
     def _live(self, prepared: bool) -> Generation:
-        """The generation that serves, kept until another goes live. Raises `NoGenerationError`."""
-        live = self.generations.current().live
-        if self._kept is not None and self._kept.asked == live and (self._kept.prepared or not prepared):
-            return self._kept.generation
-        generation, damages = self.generations.live(prepared)
-        if generation is None or live is None:
+        """The generation that serves. Raises `NoGenerationError`."""
+        return self._opened(prepared).generation
+
+    def _opened(self, prepared: bool) -> Serving:
+        """What serves, kept until another goes live, or one is taken over. Raises `NoGenerationError`."""
+        kept = self._kept
+        fits = kept is not None and (kept.prepared or not prepared)
+        if kept is not None and fits and (self._held or kept.asked == self.generations.current().live):
+            return kept
+        opened = open_serving(self.generations, prepared)
+        if opened is None:
             raise NoGenerationError(self.home)
-        for damage in damages:
-            _log.warning("%s; %s serves instead", damage, generation.id)
-        self._kept = _Kept(live, prepared, generation)
-        return generation
+        return self._use(opened)
+
+    def _use(self, opened: Serving) -> Serving:
+        for damage in opened.damages:
+            _log.warning("%s; %s serves instead", damage, opened.generation.id)
+        if self._kept is not None and opened.catalog is None and self._kept.generation.id == opened.generation.id:
+            opened.catalog = self._kept.catalog
+        self._kept = opened
+        return opened
+
+    def _recommender(self) -> Recommender:
+        generation, catalog = self._serving()
+        settings = self.settings.feed.learned(generation.manifest.ageing, bool(generation.manifest.behaviour))
+        return Recommender(self.store, catalog, settings, self._audiences)
 
     def _serving(self) -> tuple[Generation, Catalog]:
         """The generation that serves, and its catalog as of now."""
-        generation = self._live(prepared=False)
-        if self._catalog is None or self._catalog.generation != generation.id:
-            self._catalog = Catalog.open(generation.folder, generation.id, generation.dim)
-        self._catalog.refresh(self.store)
-        return generation, self._catalog
+        serving = self._opened(prepared=False)
+        return serving.generation, serving.current(self.store)
+
+    def _predicting(self) -> str:
+        """The generation whose predictions are shown; none where none serves, which must not keep editors from work."""
+        try:
+            return self._live(prepared=False).id
+        except RecnewsError:
+            return ""
 
     def _explorer(self) -> "Explorer":
         from recnews.explore import Explorer
@@ -467,13 +762,13 @@ class Newsroom:
             catalog.save(generation.folder)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A generation in use, and which one was live when it was opened."""
+def _readers(home: Path, settings: Settings) -> ReaderIds:
+    """How ids of readers are kept."""
+    if not settings.privacy.hash_ids:
+        return ReaderIds()
+    from recnews.privacy import reader_key
 
-    asked: str
-    prepared: bool
-    generation: Generation
+    return ReaderIds(reader_key(home / "corpora", given_reader_key()))
 
 
 def _writable(*texts: str) -> None:

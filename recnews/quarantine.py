@@ -123,7 +123,8 @@ class Quarantine:
         if self._is_own(source):
             return self.folder / Path(source).name
         # The digest keeps two inputs of one name apart; the stem is only for people.
-        place = source if source.startswith("<") else os.path.abspath(source)  # noqa: PTH100 - no links resolved
+        named = source.startswith(("<", "http://", "https://"))
+        place = source if named else os.path.abspath(source)  # noqa: PTH100 - no links resolved
         digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
         stem = _HOSTILE.sub("_", Path(source).name.split(".")[0]).strip("._-")[:_STEM_LENGTH]
         return self.folder / f"{self.kind}-{stem or 'input'}-{self.day:%Y%m%d}-{digest}.jsonl"

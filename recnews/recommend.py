@@ -1,23 +1,46 @@
 """A reader's feed: from their events to explained recommendations. The same code serves and is measured."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from recnews import explain, rank
+from recnews.audience import Audiences, Lately
 from recnews.catalog import Catalog, Filter
 from recnews.config import FeedSettings
-from recnews.interests import event_weights, from_history
-from recnews.records import Event, FeedSource, Float32, Int64, Reason, Recommendation
-from recnews.store import Store, to_micros
+from recnews.interests import event_weights, from_history, in_session
+from recnews.records import (
+    Bools,
+    Event,
+    EventDraft,
+    FeedSource,
+    Float32,
+    Int64,
+    Interests,
+    Pin,
+    Reason,
+    Recommendation,
+    Rules,
+)
+from recnews.store import ArticleCard, Store, to_micros
+
+_HOUR = 3_600_000_000
+_LEADING = 50
+_Cap = tuple[Callable[[Int64], Int64], int]
+"""What gives articles the numbers that are counted, and how many of one number there may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedRequest:
     """What is asked: `k` places of a feed at `now`, within a filter, without the articles named by `exclude`; where
-    `among` is given, of the articles it names only."""
+    `among` is given, of the articles it names only.
+
+    `history` stands in for what the store knows of the reader. `page` is the `k` of the first page that this feed
+    continues: it decides how many candidates are ranked, so that a longer feed begins with the shorter one. Articles
+    with an id above `newest` had not come then. Without `explain` reasons name no articles and no words.
+    """
 
     user_id: str
     k: int
@@ -25,172 +48,365 @@ class FeedRequest:
     filter: Filter = field(default_factory=Filter)
     exclude: tuple[str, ...] = ()
     among: tuple[str, ...] | None = None
+    history: tuple[EventDraft, ...] | None = None
+    page: int = 0
+    newest: int | None = None
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """What a reader has read, as far as it has vectors: rows newest first."""
+    """What a reader has read, as far as anything is known of it: rows newest first. `vectors` are article vectors,
+    `inner` behaviour vectors, both (n, ·); `profile` is the direction of the latter's weighted sum, if any."""
 
     ids: Int64
     vectors: Float32
+    inner: Float32
     weights: Float32
+    recent: Bools
+    interests: Interests
+    profile: Float32 | None
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """Articles to rank: the parts of each score, (n,)."""
+    """Articles to rank: the parts of each score, (n,), and the interest that each is for."""
 
     ids: Int64
+    vectors: Float32
+    outer: Float32
+    interest: Int64
     similarity: Float32
+    behaviour: Float32
     freshness: Float32
     popularity: Float32
+    exploration: Float32
+
+    @property
+    def liking(self) -> Float32:
+        """(n,) the parts that are the reader's own."""
+        return self.similarity + self.behaviour
 
     @property
     def scores(self) -> Float32:
         """(n,) the sum of the parts."""
-        return self.similarity + self.freshness + self.popularity
+        return self.liking + self.freshness + self.popularity + self.exploration
+
+    def some(self, rows: Int64) -> "_Candidates":
+        """Some of them."""
+        return _Candidates(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """One place of a feed before it is explained; `because` is the row of the nearest read article."""
+    """One place of a feed before it is told: `because` and `also` are the rows of the read articles that speak most for
+    it by text and by behaviour."""
 
     article_id: int
     source: FeedSource
-    similarity: float
-    freshness: float
-    popularity: float
+    parts: tuple[tuple[str, float], ...]
     because: int | None = None
+    also: int | None = None
 
 
 class Recommender:
     """Feeds from one store, one catalog and one set of settings."""
 
-    def __init__(self, store: Store, catalog: Catalog, settings: FeedSettings) -> None:
-        self._store, self._catalog, self._settings = store, catalog, settings
+    def __init__(self, store: Store, catalog: Catalog, settings: FeedSettings, audiences: Audiences) -> None:
+        """`settings` are those that `FeedSettings.learned` gives."""
+        self._store, self._catalog, self._settings, self._audiences = store, catalog, settings, audiences
 
     def recommend(self, request: FeedRequest) -> list[Recommendation]:
-        """At most `k` recommendations, best first: never read, hidden, expired or excluded ones, none twice.
+        """At most `k` recommendations, best first: never read, hidden, blocked, expired or excluded ones, none twice.
 
         A reader with a known history gets neighbours of their interests, filled up with fresh and popular articles;
-        any other gets fresh and popular ones, labelled as such. Fewer than `k` only when no more may be shown.
+        any other gets fresh and popular ones, labelled as such. Pinned articles stand in their places. Fewer than `k`
+        only when no more may be shown.
         """
-        seen = self._store.events.articles_seen(request.user_id, request.now)
-        excluded = self._store.articles.ids(request.exclude).values() if request.exclude else ()
-        servable = self._catalog.servable(request.now, request.filter, [*seen, *excluded])
-        if request.among is not None:
-            named = self._store.articles.ids(request.among).values()
-            servable = servable[np.isin(servable, np.fromiter(named, dtype=np.int64))]
-        history = self._history(request.user_id, request.now)
-        readers = self._store.events.reader_counts(
-            request.now - timedelta(days=self._settings.popularity_days), request.now
-        )
-        near = self._near(history, servable, readers, request)
-        places = self._nearest(near, history, request.k)
-        if len(places) < request.k:
-            taken = self._catalog.stories(np.array([place.article_id for place in places], dtype=np.int64))
-            rest = servable[~np.isin(self._catalog.stories(servable), taken)]
-            places += self._fallback(rest, readers, request.now, request.k - len(places))
+        pins, rules = self._store.editorial.current(request.now)
+        events, seen = self._read_by(request)
+        servable = self._servable(request, seen, rules)
+        history = self._history(events, request.now, rules)
+        if not request.explain:
+            history = replace(history, explain=False)
+        lately = self._audiences.at(request.now, self._settings)
+        pinned = self._pinned(pins, servable)
+        left = self._without_stories_of(servable, np.array([pin.article_id for pin in pinned], dtype=np.int64))
+        pinned = [pin for pin in pinned if pin.slot <= request.k]
+        window = self._in_window(left, request.now)
+        wanted = request.k - len(pinned)
+        places: list[_Place] = []
+        if wanted:
+            near = self._near(history, self._personal(window, rules), lately, request)
+            for caps in (self._caps(), []):  # without them once nothing else is left
+                places += self._nearest(near, history, places, wanted, caps)
+                for pool in (window, left):
+                    places += self._fallback(pool, places, lately, request, wanted, caps)
+        for pin in pinned:
+            places.insert(min(pin.slot - 1, len(places)), self._pin(pin, history, lately, request))
         return self._explained(places, history)
 
     def interests(self, user_id: str, now: datetime) -> Float32:
         """(m, dim) vectors of what a reader is interested in at `now`; none for an unknown reader."""
-        history = self._history(user_id, now)
-        return from_history(history.vectors, history.weights).vectors
+        events = self._store.events.of_user(user_id, now, self._settings.history)
+        return self._history(events, now, self._store.editorial.current(now)[1]).interests.vectors
 
-    def _history(self, user_id: str, now: datetime) -> _History:
-        events: Sequence[Event] = self._store.events.of_user(user_id, now, self._settings.history)
+    # Who asks
+
+    def _read_by(self, request: FeedRequest) -> tuple[Sequence[Event], Sequence[int]]:
+        """The latest acts of who asks, newest first, and all articles they did anything with."""
+        if request.history is None:
+            events = self._store.events.of_user(request.user_id, request.now, self._settings.history)
+            return events, self._store.events.articles_seen(request.user_id, request.now)
+        ids = self._store.articles.ids([draft.key for draft in request.history])
+        told = [
+            Event(draft.user_id, ids[draft.key], draft.kind, draft.weight, draft.dwell, draft.at)
+            for draft in request.history
+            if draft.key in ids and draft.kind != "impression" and (draft.at is None or draft.at < request.now)
+        ]
+        told.sort(key=lambda event: (event.at is not None, event.at or request.now), reverse=True)
+        return told[: self._settings.history], [event.article_id for event in told]
+
+    def _servable(self, request: FeedRequest, seen: Sequence[int], rules: Rules) -> Int64:
+        excluded = self._store.articles.ids(request.exclude).values() if request.exclude else ()
+        wanted = replace(request.filter, no_categories=rules.blocked_categories, no_sources=rules.blocked_sources)
+        servable = self._catalog.servable(request.now, wanted, [*seen, *excluded])
+        if request.among is not None:
+            named = self._store.articles.ids(request.among).values()
+            servable = servable[np.isin(servable, np.fromiter(named, dtype=np.int64))]
+        return servable if request.newest is None else servable[servable <= request.newest]
+
+    def _history(self, events: Sequence[Event], now: datetime, rules: Rules) -> _History:
         ids = np.array([event.article_id for event in events], dtype=np.int64)
         vectors, known = self._catalog.vectors(ids)
-        weights = event_weights(events, now, self._settings)
-        return _History(ids[known], vectors[known], weights[known])
+        inner = np.zeros((len(ids), self._catalog.layout.behaviour), dtype=np.float32)
+        if self._catalog.layout.behaviour and len(ids):
+            found = self._store.behaviours.inner(self._catalog.generation, set(ids.tolist()))
+            for row, article_id in enumerate(ids.tolist()):
+                if article_id in found:
+                    inner[row] = found[article_id]
+        weights, recent = event_weights(events, now, self._settings), in_session(events, now, self._settings)
+        known |= inner.any(axis=1) & self._catalog.holds(ids)
+        if rules.impersonal_categories:
+            known &= self._allowed(ids, known, rules)
+        ids, vectors, inner, weights = ids[known], vectors[known], inner[known], weights[known]
+        recent = recent[known]
+        interests = from_history(vectors, weights, recent, self._settings)
+        return _History(ids, vectors, inner, weights, recent, interests, _direction(inner, weights))
 
-    def _near(self, history: _History, servable: Int64, readers: dict[int, int], request: FeedRequest) -> _Candidates:
-        """Candidates near each interest, every one with its best similarity; none that points away."""
-        interests = from_history(history.vectors, history.weights)
-        wanted = max(self._settings.candidates, 2 * request.k)
-        hits = self._catalog.index.search(interests.vectors, wanted, servable)
-        best: dict[int, float] = {}
-        for hit, importance in zip(hits, interests.importance, strict=True):
-            for article_id, score in zip(hit.ids.tolist(), hit.scores.tolist(), strict=True):
-                if score > 0:
-                    best[article_id] = max(best.get(article_id, 0.0), score * float(importance))
-        ids = np.fromiter(best, dtype=np.int64, count=len(best))
-        similarity = np.fromiter(best.values(), dtype=np.float32, count=len(best))
-        return self._parts(ids, similarity, readers, request.now)
+    def _allowed(self, ids: Int64, known: Bools, rules: Rules) -> Bools:
+        """(n,) which articles may say something about a reader."""
+        allowed = np.ones(len(ids), dtype=bool)
+        numbers = self._catalog.category_numbers(rules.impersonal_categories)
+        allowed[known] = ~np.isin(self._catalog.categories(ids[known]), numbers)
+        return allowed
 
-    def _parts(self, ids: Int64, similarity: Float32, readers: dict[int, int], now: datetime) -> _Candidates:
-        settings = self._settings
-        fresh = rank.freshness(self._catalog.published(ids), to_micros(now), settings.freshness_half_life_hours)
-        counts = np.array([readers.get(article_id, 0) for article_id in ids.tolist()], dtype=np.int64)
-        popular = rank.popularity(counts, max(readers.values(), default=0))
+    # What there is
+
+    def _without_stories_of(self, ids: Int64, taken: Int64) -> Int64:
+        if not len(taken):
+            return ids
+        return ids[~np.isin(self._catalog.stories(ids), self._catalog.stories(taken))]
+
+    def _in_window(self, ids: Int64, now: datetime) -> Int64:
+        if not self._settings.window_days:
+            return ids
+        return ids[self._catalog.published(ids) >= to_micros(now - timedelta(days=self._settings.window_days))]
+
+    def _personal(self, ids: Int64, rules: Rules) -> Int64:
+        if not rules.impersonal_categories:
+            return ids
+        numbers = self._catalog.category_numbers(rules.impersonal_categories)
+        return ids[~np.isin(self._catalog.categories(ids), numbers)]
+
+    def _near(self, history: _History, allowed: Int64, lately: Lately, request: FeedRequest) -> _Candidates:
+        """Candidates near each interest, and what most read lately; none that points away."""
+        queries = history.interests.vectors
+        if not len(queries) and history.profile is not None:  # read, and read by others, but no text is known of it
+            queries = np.zeros((1, self._catalog.layout.dim), dtype=np.float32)
+        if not len(queries):
+            return self._candidates(np.empty(0, dtype=np.int64), history, lately, request)
+        each = max(-(-self._settings.candidates // len(queries)), _LEADING, 2 * (request.page or request.k))
+        hits = self._catalog.search(queries, history.profile, each, allowed)
+        found = np.unique(np.concatenate([*(hit.ids for hit in hits), lately.leading(allowed, _LEADING)]))
+        near = self._candidates(found, history, lately, request)
+        return near.some(np.flatnonzero(near.liking > 0))
+
+    def _candidates(self, ids: Int64, history: _History, lately: Lately, request: FeedRequest) -> _Candidates:
+        """The parts of the scores of articles."""
+        settings, share = self._settings, np.float32(self._catalog.layout.content)
+        vectors, outer = self._catalog.parts(ids)
+        interest, similarity = np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=np.float32)
+        if len(history.interests.vectors):
+            likeness = vectors @ history.interests.vectors.T
+            interest = likeness.argmax(axis=1)
+            similarity = likeness.max(axis=1)
+        behaviour = np.zeros(len(ids), np.float32) if history.profile is None else outer @ history.profile
+        audience, hour = lately.of(ids), to_micros(request.now) // _HOUR
+        explored = np.zeros(len(ids), np.float32)
+        if settings.exploration:
+            explored = rank.exploration(ids, audience, lately.rate, request.user_id, hour)
         return _Candidates(
-            ids, similarity, np.float32(settings.freshness) * fresh, np.float32(settings.popularity) * popular
+            ids, vectors, outer, interest, share * similarity, share * behaviour,
+            np.float32(settings.freshness) * self._fresh(ids, request.now),
+            np.float32(settings.popularity) * rank.popularity(audience, lately.most),
+            np.float32(settings.exploration) * explored,
+        )  # fmt: skip
+
+    def _fresh(self, ids: Int64, now: datetime) -> Float32:
+        half_lives = np.full(len(ids), self._settings.freshness_half_life_hours, dtype=np.float32)
+        own = self._settings.freshness_half_lives
+        if own:
+            categories = self._catalog.categories(ids)
+            for number, hours in zip(self._catalog.category_numbers(own).tolist(), own.values(), strict=True):
+                half_lives[categories == number] = hours
+        return rank.freshness(self._catalog.published(ids), to_micros(now), half_lives)
+
+    # What is chosen
+
+    def _nearest(
+        self, near: _Candidates, history: _History, before: list[_Place], k: int, caps: list[_Cap]
+    ) -> list[_Place]:
+        """The best candidates, unlike each other, spread over the reader's interests: as many as fill up to `k`."""
+        settings = self._settings
+        taken = np.array([place.article_id for place in before], dtype=np.int64)
+        near = near.some(np.flatnonzero(np.isin(near.ids, self._without_stories_of(near.ids, taken))))
+        several = len(history.interests.importance) > 1
+        spread = rank.Spread(
+            settings.diversity, self._catalog.stories(near.ids), [(labels(near.ids), cap) for labels, cap in caps],
+            settings.coverage if several else 0.0, near.interest if several else None,
+            history.interests.importance if several else None,
+        )  # fmt: skip
+        rows = rank.diversify(near.scores, near.vectors, k - len(before), spread)
+        return [
+            self._place(near, row, history, "behaviour" if near.behaviour[row] > near.similarity[row] else "interests")
+            for row in rows.tolist()
+        ]
+
+    def _place(self, near: _Candidates, row: int, history: _History, source: FeedSource) -> _Place:
+        """A place with the parts of its score, and where that is asked for the read articles that speak most for it."""
+        parts = [("similarity", near.similarity[row])] if near.similarity[row] else []
+        parts += [(name, getattr(near, name)[row]) for name in ("behaviour",) if self._catalog.layout.behaviour]
+        parts += [(name, getattr(near, name)[row]) for name in ("freshness", "popularity")]
+        parts += [("exploration", near.exploration[row])] if near.exploration[row] else []
+        because, also = self._speaking(near, row, history) if history.explain else (None, None)
+        told = tuple((name, float(value)) for name, value in parts)
+        return _Place(int(near.ids[row]), source, told, because, also)
+
+    def _speaking(self, near: _Candidates, row: int, history: _History) -> tuple[int | None, int | None]:
+        """Rows of the read articles that speak most for a candidate, by text and by behaviour."""
+        share, own = self._catalog.layout.content, history.interests.vectors
+        text, crowd = np.zeros(len(history.ids), np.float32), np.zeros(len(history.ids), np.float32)
+        members = np.zeros(len(history.ids), dtype=bool)
+        if len(own):
+            members = history.interests.of_read == near.interest[row]
+            if not members.any():  # the visit that is going on: its articles belong to other interests, too
+                members = history.recent & (history.weights > 0)
+            others = np.delete(own @ near.vectors[row], near.interest[row])
+            text[members] = share * explain.losses(
+                near.vectors[row], history.vectors[members], history.weights[members], others
+            )
+        if history.profile is not None:
+            crowd = share * explain.losses(near.outer[row], history.inner, history.weights)
+        both = text + crowd
+        return (
+            explain.heaviest(text, both, history.weights * members),
+            None if history.profile is None else explain.heaviest(crowd, both, history.weights),
         )
 
-    def _nearest(self, near: _Candidates, history: _History, k: int) -> list[_Place]:
-        """The best candidates, unlike each other, each with the read article that speaks most for it."""
-        vectors, _ = self._catalog.vectors(near.ids)
-        stories = self._catalog.stories(near.ids)
+    def _fallback(  # noqa: PLR0917
+        self, pool: Int64, before: list[_Place], lately: Lately, request: FeedRequest, k: int, caps: list[_Cap]
+    ) -> list[_Place]:
+        """What anybody may be shown, one of a story, as many as fill up to `k`: by freshness and popularity, then by
+        date, then the latest id."""
+        if len(before) >= k:
+            return []
+        taken = np.array([place.article_id for place in before], dtype=np.int64)
+        ids = self._without_stories_of(pool, taken)
+        fresh = np.float32(self._settings.freshness) * self._fresh(ids, request.now)
+        popular = np.float32(self._settings.fallback_popularity) * rank.popularity(lately.of(ids), lately.most)
+        order = np.lexsort((-ids, -self._catalog.published(ids), -(fresh + popular)))
+        _, firsts = np.unique(self._catalog.stories(ids)[order], return_index=True)
+        order = order[np.sort(firsts)]
+        counted = [(labels(ids[order]), labels(taken), cap) for labels, cap in caps]
         return [
             _Place(
-                int(near.ids[row]),
-                "interests",
-                float(near.similarity[row]),
-                float(near.freshness[row]),
-                float(near.popularity[row]),
-                explain.nearest_read(vectors[row], history.vectors, history.weights),
+                int(ids[row]),
+                "popular" if popular[row] > fresh[row] else "fresh",
+                (("freshness", float(fresh[row])), ("popularity", float(popular[row]))),
             )
-            for row in rank.diversify(near.scores, vectors, k, self._settings.diversity, stories).tolist()
+            for row in order[rank.within_caps(len(order), k - len(before), counted)].tolist()
         ]
 
-    def _fallback(self, ids: Int64, readers: dict[int, int], now: datetime, k: int) -> list[_Place]:
-        """What anybody may be shown, one of a story: by freshness and popularity, then by date, then the latest id."""
-        parts = self._parts(ids, np.zeros(len(ids), np.float32), readers, now)
-        order = np.lexsort((-parts.ids, -self._catalog.published(parts.ids), -parts.scores))
-        _, firsts = np.unique(self._catalog.stories(parts.ids)[order], return_index=True)
-        return [
-            _Place(
-                int(parts.ids[row]),
-                "popular" if parts.popularity[row] > parts.freshness[row] else "fresh",
-                0.0,
-                float(parts.freshness[row]),
-                float(parts.popularity[row]),
-            )
-            for row in order[np.sort(firsts)[:k]].tolist()
-        ]
+    def _caps(self) -> list[_Cap]:
+        """The caps that are set."""
+        settings = self._settings
+        caps = (
+            (self._catalog.sources, settings.most_of_source),
+            (self._catalog.categories, settings.most_of_category),
+        )
+        return [(labels, cap) for labels, cap in caps if cap]
+
+    def _pinned(self, pins: Sequence[Pin], servable: Int64) -> list[Pin]:
+        """Pins with a place in a feed of any length, by place: of two that want one the newer has it, the other the
+        next."""
+        stories, kept = set[int](), list[Pin]()
+        shown = set(servable[np.isin(servable, [pin.article_id for pin in pins])].tolist()) if pins else set()
+        for pin in pins:
+            if pin.article_id not in shown:
+                continue
+            slot = max(pin.slot, kept[-1].slot + 1 if kept else 1)
+            [story] = self._catalog.stories(np.array([pin.article_id], dtype=np.int64)).tolist()
+            if story not in stories:
+                kept.append(replace(pin, slot=slot))
+                stories.add(story)
+        return kept
+
+    def _pin(self, pin: Pin, history: _History, lately: Lately, request: FeedRequest) -> _Place:
+        found = self._candidates(np.array([pin.article_id], dtype=np.int64), history, lately, request)
+        return self._place(found, 0, history, "pinned")
+
+    # What is told
 
     def _explained(self, places: list[_Place], history: _History) -> list[Recommendation]:
         """Only what is shown is explained: two reads of the store, whatever the number of candidates."""
-        read = {int(history.ids[place.because]) for place in places if place.because is not None}
-        ids = [*(place.article_id for place in places), *read]
-        cards = self._store.articles.cards(ids)
-        words = self._store.vectors.keywords(self._catalog.generation, ids)
+        named = {row for place in places for row in (place.because, place.also) if row is not None}
+        ids = [*(place.article_id for place in places), *(int(history.ids[row]) for row in named)]
+        cards = self._store.articles.cards(ids, self._catalog.generation)
+        words = self._store.vectors.keywords(self._catalog.generation, ids) if history.explain else {}
         feed = []
         for place in places:
             card = cards.get(place.article_id)
             if card is None:  # deleted by another process since the search
                 continue
-            reasons = [Reason("freshness", place.freshness), Reason("popularity", place.popularity)]
-            if place.source == "interests":
-                because = None if place.because is None else int(history.ids[place.because])
-                nearest = cards.get(because) if because is not None else None
-                shared = explain.shared_words(words.get(place.article_id, ()), words.get(because or -1, ()))
-                reasons.insert(
-                    0,
-                    Reason(
-                        "similarity",
-                        place.similarity,
-                        nearest.key if nearest else "",
-                        nearest.title if nearest else "",
-                        shared,
-                    ),
-                )
+            reasons = []
+            for part, value in place.parts:
+                row = {"similarity": place.because, "behaviour": place.also}.get(part)
+                because = None if row is None else cards.get(int(history.ids[row]))
+                shared: tuple[str, ...] = ()
+                if because and part == "similarity":
+                    shared = explain.shared_words(words.get(place.article_id, ()), words.get(because.article_id, ()))
+                reasons.append(_reason(part, value, because, shared))
             score = sum(reason.value for reason in reasons)
             feed.append(
                 Recommendation(
                     card.key, card.title, score, place.source, tuple(reasons), card.url, card.category,
-                    card.published_at,
+                    card.published_at, card.category_probability,
                 )
             )  # fmt: skip
         return feed
+
+
+def _reason(part: str, value: float, because: ArticleCard | None, words: tuple[str, ...]) -> Reason:
+    return Reason(part, value, because.key if because else "", because.title if because else "", words)  # type: ignore[arg-type]
+
+
+def _direction(rows: Float32, weights: Float32) -> Float32 | None:
+    """(d,) unit direction of the weighted sum of rows (n, d); None when there is none."""
+    heaviest = float(np.abs(weights).max(initial=0.0))
+    total = np.einsum("i,ij->j", weights / (heaviest or 1), rows)
+    length = float(np.sqrt(np.einsum("i,i->", total, total)))
+    if length < 1e-6 or not (weights > 0).any():
+        return None
+    return np.asarray(total / length, dtype=np.float32)

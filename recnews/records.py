@@ -7,7 +7,7 @@ FAISS id. Only `recnews.store` converts between the two.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NewType
+from typing import Any, Literal, NewType, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ Bools = NDArray[np.bool_]
 
 EventKind = Literal["read", "like", "share", "dislike", "impression"]
 EVENT_KINDS: tuple[EventKind, ...] = ("read", "like", "share", "dislike", "impression")
-FeedSource = Literal["interests", "fresh", "popular"]
+FeedSource = Literal["interests", "behaviour", "fresh", "popular", "pinned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,8 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A stored article. `published_at` is the time of first ingest where the publisher gave none."""
+    """A stored article. `published_at` is the time of first ingest where the publisher gave none;
+    `category_probability` is None unless its category was predicted."""
 
     article_id: ArticleId
     key: str
@@ -97,6 +98,15 @@ class Article:
     expires_at: datetime | None
     hidden: bool
     ingested_at: datetime
+    category_probability: float | None = None
+
+
+class ArticleEdit(TypedDict, total=False):
+    """What editors change of an article; what is left out stays. None takes back what was set by hand."""
+
+    hidden: bool
+    expires_at: datetime | None
+    category: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,61 @@ class Event:
     weight: float
     dwell: float | None
     at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvent:
+    """An event as its reader gets it: `title` is None when the article is not stored, `dwell` is in seconds."""
+
+    key: str
+    title: str | None
+    kind: EventKind
+    weight: float
+    dwell: float | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that is held on one reader; `stored_as` is their id as the store has it. `rejected` are rows of a reading log
+    that could not be taken and wait to be mended, as they are in the quarantine."""
+
+    user: str
+    stored_as: str
+    events: tuple[HeldEvent, ...]
+    rejected: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was removed of readers: `events`, and `rejected` rows that waited in the quarantine. `elsewhere` names
+    folders of the home that hold older data, in which nothing was looked at."""
+
+    events: int
+    rejected: int
+    elsewhere: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """An article that editors have put into place `slot` (from 1) of every feed while `starts_at <= time < until`;
+    None does not restrict."""
+
+    article_id: ArticleId
+    key: str
+    slot: int
+    starts_at: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What editors keep out: blocked articles are in no feed; those of `impersonal_categories` are never chosen for a
+    reader by what they read. Each is sorted."""
+
+    blocked_categories: tuple[str, ...] = ()
+    blocked_sources: tuple[str, ...] = ()
+    impersonal_categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +194,14 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Guess:
+    """A predicted category, and how likely it is, 0 to 1."""
+
+    category: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hits:
     """Answer to one query: `ids` (k',) int64 (never -1), `scores` (k',) float32, descending, k' <= k."""
 
@@ -137,21 +210,41 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How a row of an index is made: `dim` numbers of the article vector, then `behaviour` numbers of the outer
+    behaviour vector. `content` is the share of the former in a likeness, `1 - content` that of the latter."""
+
+    dim: int
+    behaviour: int = 0
+    content: float = 1.0
+
+    @property
+    def width(self) -> int:
+        """Length of a row."""
+        return self.dim + self.behaviour
+
+
+@dataclass(frozen=True, slots=True)
 class Interests:
-    """What a reader is interested in: `vectors` (m, dim) float32 of unit length, `importance` (m,) summing to 1."""
+    """What a reader is interested in: `vectors` (m, dim) float32 of unit length, `importance` (m,) summing to 1.
+
+    `of_read` (n,) says to which of them each article of the history belongs, -1 for none.
+    """
 
     vectors: Float32
     importance: Float32
+    of_read: Int64
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One part of a recommendation's score. The `value`s of its reasons sum to the score.
 
-    `similarity` names the read article nearest to the recommended one (`key`, `title`) and the words both share.
+    `similarity` names the read article that speaks most for it by its text (`key`, `title`) and the words both share,
+    `behaviour` the one that speaks most for it by who else has read both.
     """
 
-    part: Literal["similarity", "freshness", "popularity"]
+    part: Literal["similarity", "behaviour", "freshness", "popularity", "exploration"]
     value: float
     key: str = ""
     title: str = ""
@@ -160,7 +253,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One place of a feed. `source` says how it got there; a higher score is better."""
+    """One place of a feed. `source` says how it got there; a higher score is better. `category_probability` is None
+    unless the category was predicted."""
 
     key: str
     title: str
@@ -170,6 +264,7 @@ class Recommendation:
     url: str
     category: str
     published_at: datetime
+    category_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,3 +327,35 @@ class EventsReport:
     waiting: int
     quarantine: tuple[str, ...] = ()
     rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a round of watching made of one source. `report` counts what it gave, None where nothing was read; `problem`
+    says what is wrong and what to do; before `next_at` it is left alone.
+
+    `moved` is where a feed says it has moved for good, `pages` how many full texts were fetched, `growing` how many
+    files wait because they may still be being written.
+    """
+
+    source: str
+    outcome: Literal["read", "unchanged", "waiting", "failed"]
+    report: IngestReport | None = None
+    problem: str = ""
+    next_at: datetime | None = None
+    moved: str = ""
+    pages: int = 0
+    growing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A source that is or was watched: when it was asked last, when it last gave something, what is wrong with it."""
+
+    source: str
+    kind: Literal["feed", "folder"]
+    polled_at: datetime | None
+    read_at: datetime | None
+    failures: int
+    next_at: datetime | None
+    problem: str

@@ -7,15 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from recnews.ageing import learn_ageing
 from recnews.catalog import Catalog
 from recnews.config import EmbeddingSettings, Settings
 from recnews.embed.base import Embedder, Progress, TokenFile
 from recnews.embed.continuing import Learned, Start
 from recnews.errors import TrainingError
 from recnews.generation import (
+    BEHAVIOUR_FOLDER,
     EMBEDDER_FOLDER,
     LEARNED_FOLDER,
     TOKENIZER_FILE,
@@ -26,18 +29,21 @@ from recnews.generation import (
 )
 from recnews.generations import Generations
 from recnews.indexing import index_pending
+from recnews.labelling import learn_categories, write_guesses
 from recnews.metrics import neighbour_overlap
+from recnews.readership import learn, write_all
 from recnews.records import Tokens
 from recnews.store import ArticleText, Store
 from recnews.text import DictionaryWord, Tokenizer
 
 _TOKENS_FILE = "tokens.txt"
 _CHECKED = 500
+_AGES = 1_000_000
 _NEIGHBOURS = 10
 _NEIGHBOURS_AMONG = 20_000
 _SHAPES = ("dim", "semantic_dim", "lexical_dim")
 _NONE = np.zeros((0, 0), dtype=np.float32)
-_LIBRARIES = ("gensim", "numpy", "faiss-cpu", "jieba", "rjieba")
+_LIBRARIES = ("gensim", "numpy", "faiss-cpu", "jieba", "rjieba", "scikit-learn")
 
 
 def train(
@@ -78,9 +84,15 @@ def train(
         finally:
             generation.close()
         drifted = drift(store, before, name) if before else {}
+        progress("readers", 0.0)
         measured = replace(generation.manifest, quality=quality, drift=drifted, drift_from=before if drifted else None)
+        measured = replace(measured, **_of_readers(store, generation, settings))
+        measured = replace(measured, categories=_learn_categories(store, generation, settings, progress))
         generation = write_manifest(folder, measured)
-        catalog = Catalog(name, generation.dim)
+        write_all(store, generation, settings)
+        write_guesses(store, generation)
+        progress("readers", 1.0)
+        catalog = Catalog(name, generation.layout)
         catalog.refresh(store)
         catalog.save(folder)
         generations.finish(name, folder)
@@ -133,6 +145,31 @@ def drift(store: Store, before: str, after: str) -> dict[str, float]:
     if old.shape == new.shape:
         found["cosine"] = round(float(np.einsum("ij,ij->i", old[:asked], new[:asked]).mean()), 4)
     return found | {"sampled": float(asked), "among": float(len(old))}
+
+
+def _of_readers(store: Store, generation: Generation, settings: Settings) -> dict[str, Any]:
+    """What the manifest says of the log; what was learned from it is written into the generation's folder."""
+    ages = store.readings.ages(settings.feed.bounce_seconds, _AGES)
+    found: dict[str, Any] = {"ageing": learn_ageing(ages.hours, ages.categories)}
+    behaviour = learn(store, generation, settings)
+    if behaviour:
+        (generation.folder / BEHAVIOUR_FOLDER).mkdir()
+        behaviour.save(generation.folder / BEHAVIOUR_FOLDER)
+        found["behaviour"] = {
+            "dim": behaviour.dim,
+            "content": round(behaviour.content, 6),
+            "articles": len(behaviour.ids),
+            "gain": round(behaviour.gain, 4),
+        }
+    return found
+
+
+def _learn_categories(store: Store, generation: Generation, settings: Settings, progress: Progress) -> dict[str, Any]:
+    seed = settings.embedding.seed
+    found = learn_categories(store, generation, settings.categories, seed, lambda: progress("categories", 0.0))
+    if found:
+        progress("categories", 1.0)
+    return found
 
 
 def _source(generations: Generations, settings: EmbeddingSettings) -> Generation:

@@ -65,7 +65,7 @@ def _live_problems(store: Store, live: Generation) -> list[Problem]:
             problems.append(
                 Problem(f"{differing} of {len(sample)} stored vectors are not what {live.id} gives", "`recnews train`")
             )
-    fresh, served = Catalog(live.id, live.dim), Catalog.open(live.folder, live.id, live.dim)
+    fresh, served = Catalog(live.id, live.layout), Catalog.open(live.folder, live.id, live.layout)
     fresh.refresh(store)
     served.refresh(store)
     if not same_catalog(fresh, served):
@@ -80,4 +80,4 @@ def same_catalog(one: Catalog, other: Catalog) -> bool:
     ids = np.sort(one.index.ids())
     if not np.array_equal(ids, np.sort(other.index.ids())):
         return False
-    return np.array_equal(one.vectors(ids)[0], other.vectors(ids)[0]) and one.columns_equal(other)
+    return np.array_equal(one.index.vectors(ids)[0], other.index.vectors(ids)[0]) and one.columns_equal(other)

@@ -126,7 +126,9 @@ def state_of(home: Path) -> dict[str, Any]:
         state["keys"] = database.execute("SELECT id, key FROM article_ids ORDER BY id").fetchall()
         listed = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for table in sorted({name for (name,) in listed} - _COUNTERS):
-            state[table] = sorted(database.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
+            columns = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})") if name != "seq"]
+            rows = database.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+            state[table] = sorted(rows, key=repr)
     state["files"] = {
         re.sub(r"-20\d{6}-", "-DAY-", name): _content(home / name)
         for name in (str(path.relative_to(home)) for path in sorted(home.rglob("*")))
@@ -137,7 +139,7 @@ def state_of(home: Path) -> dict[str, Any]:
         live = room.generations.current().live
         if live is not None:
             generation = room.generations.load(live)
-            catalog = Catalog(live, generation.dim)
+            catalog = Catalog(live, generation.layout)
             catalog.refresh(room.store)
             state["served"] = catalog.columns_equal(catalog) and catalog.servable(NOW).tolist()
             state["pending"] = room.status().pending
@@ -484,6 +486,7 @@ _VERBS: dict[str, Callable[..., object]] = {
     "prune": lambda room, keep: room.prune(int(keep)),
     "hide": lambda room, *keys: room.hide(keys),
     "delete": lambda room, *keys: room.delete(keys),
+    "forget": lambda room, user: room.forget(user, now=NOW),
     "record": _record,
     "read": _read,
     "toggle": _toggle,
@@ -633,6 +636,7 @@ def _warm_up(folder: Path) -> None:
     import recnews.backup
     import recnews.embed.word2vec
     import recnews.explore
+    import recnews.privacy
     import recnews.verify  # noqa: F401
     from recnews.text import Tokenizer
 

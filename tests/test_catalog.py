@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from recnews.catalog import Catalog, Filter, snapshots
-from recnews.records import Draft
+from recnews.records import Draft, Layout
 from recnews.store import Store
 from recnews.verify import same_catalog
 from tests.test_vectors_follow import DIM, GENERATION, encode_pending, vector_of
@@ -20,7 +20,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def catalog_of(store: Store) -> Catalog:
-    catalog = Catalog(GENERATION, DIM)
+    catalog = Catalog(GENERATION, Layout(DIM))
     catalog.refresh(store)
     return catalog
 
@@ -128,7 +128,7 @@ def test_a_snapshot_is_where_it_was_saved_and_goes_on(store: Store, tmp_path: Pa
     catalog = catalog_of(store)
     catalog.save(tmp_path)
     assert catalog.changed_since_snapshot == 0
-    opened = Catalog.open(tmp_path, GENERATION, DIM)
+    opened = Catalog.open(tmp_path, GENERATION, Layout(DIM))
     assert opened.token == catalog.token
     assert same_catalog(opened, catalog)
     put(store, *articles(["航天"], 4))
@@ -142,7 +142,7 @@ def test_only_the_latest_snapshot_stays(store: Store, tmp_path: Path) -> None:
         put(store, Draft(f"{turn}", "t"))
         catalog_of(store).save(tmp_path)
     assert len(snapshots(tmp_path)) == 1
-    assert len(Catalog.open(tmp_path, GENERATION, DIM)) == 12
+    assert len(Catalog.open(tmp_path, GENERATION, Layout(DIM))) == 12
 
 
 def test_saving_the_same_snapshot_twice_is_no_matter(store: Store, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_saving_the_same_snapshot_twice_is_no_matter(store: Store, tmp_path: Pat
 def test_a_snapshot_that_is_mapped_may_be_removed(store: Store, tmp_path: Path) -> None:
     put(store, *articles(["足球"], 4))
     catalog_of(store).save(tmp_path)
-    opened = Catalog.open(tmp_path, GENERATION, DIM)
+    opened = Catalog.open(tmp_path, GENERATION, Layout(DIM))
     shutil.rmtree(snapshots(tmp_path)[0])
     assert same_catalog(opened, catalog_of(store))
 
@@ -176,7 +176,7 @@ def test_a_snapshot_that_cannot_be_read_is_passed_over(store: Store, tmp_path: P
             file.write_bytes(content[: len(content) * 2 // 3])
         case "garbage":
             file.write_bytes(bytes(reversed(content)))
-    opened = Catalog.open(tmp_path, GENERATION, DIM)
+    opened = Catalog.open(tmp_path, GENERATION, Layout(DIM))
     opened.refresh(store)
     assert same_catalog(opened, catalog_of(store))
 
@@ -186,7 +186,7 @@ def test_a_snapshot_whose_state_is_something_else_is_passed_over(store: Store, t
     put(store, *articles(["足球"], 4))
     catalog_of(store).save(tmp_path)
     (snapshots(tmp_path)[0] / "state.json").write_text(state)
-    assert len(Catalog.open(tmp_path, GENERATION, DIM)) == 0
+    assert len(Catalog.open(tmp_path, GENERATION, Layout(DIM))) == 0
 
 
 @pytest.mark.parametrize(("generation", "dim"), [("g000009", DIM), (GENERATION, DIM + 1)])
@@ -195,7 +195,7 @@ def test_a_snapshot_of_another_generation_is_passed_over(
 ) -> None:
     put(store, *articles(["足球"], 4))
     catalog_of(store).save(tmp_path)
-    opened = Catalog.open(tmp_path, generation, dim)
+    opened = Catalog.open(tmp_path, generation, Layout(dim))
     assert (len(opened), opened.token) == (0, "0:0")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.crash_world import (
     POINTS,
+    USERS,
     Host,
     Job,
     Outcome,
@@ -64,6 +65,7 @@ CASES = (
     Case("rollback", "twice", "rollback"),
     Case("pruning", "twice", "prune", ("1",)),
     Case("hiding", "live", "hide", ("足球-1", "足球-2")),
+    Case("forgetting", "live", "forget", (USERS[0],)),
     Case("deletion", "live", "delete", ("足球-1", "足球-2")),
 )
 
@@ -210,3 +212,32 @@ def test_a_mended_quarantine_file_taken_in_and_killed(world: World) -> None:
 
     wrong = world.each([task(point) for point in chosen(outcome.points, POINTS)])
     assert not wrong, "\n".join(wrong)
+
+
+def test_forgetting_killed_and_run_again_leaves_no_byte(world: World) -> None:
+    """Rows are looked at by the cases above; here every file, quarantine and write-ahead log included."""
+    user = USERS[0].encode()
+    base, host = world.folder / "live", world.hosts[0]
+    home = fresh_copy(base, world.folder / "forgetting watched")
+    outcome = host.one(replace(world.job(home, "forget", USERS[0]), watch=True))
+    assert (outcome.status, _holding(home, user)) == (0, [])
+    assert _holding(base, user), "there is something to forget"
+
+    def task(point: Point) -> Task:
+        def crash(host: Host) -> list[str]:
+            home = fresh_copy(base, world.folder / f"forgetting {point.number}")
+            killed = host.one(replace(world.job(home, "forget", USERS[0]), kill_at=point.number))
+            rerun = host.one(world.job(home, "forget", USERS[0]))
+            found = [] if (killed.status, rerun.status) == (-9, 0) else [killed.trace, rerun.trace]
+            audit = (home / "corpora" / "audit.jsonl").read_text(encoding="utf-8")
+            found += [] if audit.count("\n") == 1 else [f"the audit is {audit!r}"]
+            return [f"killed before {point}: {line}" for line in [*found, *_holding(home, user)]]
+
+        return crash
+
+    wrong = world.each([task(point) for point in chosen(outcome.points, POINTS)])
+    assert not wrong, "\n".join(wrong)
+
+
+def _holding(home: Path, text: bytes) -> list[str]:
+    return [str(path) for path in sorted(home.rglob("*")) if path.is_file() and text in path.read_bytes()]

@@ -28,7 +28,10 @@ def sources() -> list[Path]:
 
 FOREIGN = {
     "sqlalchemy": {"store"}, "faiss": {"index"}, "jieba": {"text"}, "rjieba": {"text"}, "opencc": {"text"},
-    "pydantic": {"config.py"}, "pyarrow": {"formats"}, "rich": {"cli"}, "typer": {"cli"},
+    "pydantic": {"config.py", "service"}, "pyarrow": {"formats"}, "rich": {"cli"}, "typer": {"cli"},
+    "fastapi": {"service"}, "starlette": {"service"}, "uvicorn": {"service"}, "prometheus_client": {"service"},
+    "feedparser": {"formats"}, "trafilatura": {"formats"}, "lxml": {"formats"}, "httpx": {"web", "client"},
+    "sklearn": {"categories.py"}, "threadpoolctl": {"categories.py", "evaluate"},
     "gensim": {"embed", "evaluate"},  # `evaluate` sets recnews beside plain gensim
 }  # fmt: skip
 

@@ -134,12 +134,14 @@ def test_a_dislike_pushes_away(newsroom: Newsroom) -> None:
 
     football, finance = similarity("足球"), similarity("金融")
     newsroom.record("ann", "金融-2", "dislike", at=NOW - HOUR)
-    assert all(value < finance[key] for key, value in similarity("金融").items())
-    assert all(value > football[key] for key, value in similarity("足球").items())
+    assert all(value < finance[key] - 0.01 for key, value in similarity("金融").items())
+    unmoved = {key: pytest.approx(value, abs=1e-6) for key, value in football.items()}
+    assert similarity("足球") == unmoved, "it is another interest, and keeps its own direction"
     for number in (3, 4, 5):
         newsroom.record("ann", f"金融-{number}", "dislike", at=NOW - HOUR)
     assert similarity("金融") == {}
-    assert len(similarity("足球")) == EACH - 2
+    assert similarity("足球") == unmoved
+    assert len(unmoved) == EACH - 2
 
 
 def test_impressions_and_bounces_are_no_interest(newsroom: Newsroom) -> None:
@@ -209,8 +211,10 @@ def test_an_unknown_reader_gets_what_is_popular(newsroom: Newsroom) -> None:
     feed = newsroom.recommend("never seen", 100, at=NOW)
     found = {item.key: item for item in feed if item.source == "popular"}
     assert list(found) == ["足球-60", "足球-61"]
+    left = 0.5 ** (1 / 48)  # they read an hour ago
     assert parts(found["足球-60"])["popularity"] == pytest.approx(0.05)
-    assert parts(found["足球-61"])["popularity"] == pytest.approx(0.05 * np.log(4) / np.log(10), rel=1e-5)
+    expected = 0.05 * np.log1p(3 * left) / np.log1p(9 * left)
+    assert parts(found["足球-61"])["popularity"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("history", ["an article nobody has", "a text nobody understands", "a deleted article"])
@@ -257,14 +261,19 @@ def test_what_is_read_at_this_very_moment_counts_from_the_next_on(newsroom: News
 
 
 def test_popularity_forgets(newsroom: Newsroom) -> None:
+    """Readers count half after two days, and not at all after seven: by whole hours."""
     newsroom.record_many([read(f"reader {n}", "足球-7", NOW - 7 * DAY) for n in range(5)])
+    newsroom.record_many([read(f"reader {n}", "足球-6", NOW - 2 * DAY) for n in range(20)])
 
-    def popularity(at: datetime) -> float:
-        [item] = [item for item in newsroom.recommend("x", 100, at=at) if item.key == "足球-7"]
+    def popularity(at: datetime, key: str = "足球-7") -> float:
+        [item] = [item for item in newsroom.recommend("x", 100, at=at) if item.key == key]
         return parts(item)["popularity"]
 
-    assert popularity(NOW) == pytest.approx(0.05)
-    assert popularity(NOW + MICROSECOND) == 0
+    assert popularity(NOW, "足球-6") == pytest.approx(0.05)
+    expected = 0.05 * np.log1p(5 * 0.5 ** (7 / 2)) / np.log1p(20 * 0.5)
+    assert popularity(NOW) == pytest.approx(expected, rel=1e-5)
+    assert popularity(NOW + HOUR - MICROSECOND) == pytest.approx(expected, rel=1e-5)
+    assert popularity(NOW + HOUR) == 0
 
 
 # Determinism
@@ -349,6 +358,8 @@ class Wish:
     sources: tuple[str, ...]
     age: int | None
     diversity: float
+    coverage: float
+    exploration: float
 
     @property
     def moment(self) -> datetime:
@@ -368,7 +379,9 @@ class Wish:
         )
 
     def ask(self, newsroom: Newsroom, user: str) -> list[Recommendation]:
-        newsroom.settings = newsroom.settings.override("feed", diversity=self.diversity)
+        newsroom.settings = newsroom.settings.override(
+            "feed", diversity=self.diversity, coverage=self.coverage, exploration=self.exploration
+        )
         return newsroom.recommend(
             user,
             self.k,
@@ -393,6 +406,8 @@ wishes = st.builds(
     sources=st.sampled_from([(), ("晚报",), ("日报", "晚报")]),
     age=st.none() | st.integers(0, 10),
     diversity=st.sampled_from([0.0, 0.2, 1.0]),
+    coverage=st.sampled_from([0.0, 0.4]),
+    exploration=st.sampled_from([0.0, 0.02]),
 )
 KINDS: list[EventKind] = ["read", "read", "read", "like", "share", "dislike", "impression"]
 acts = st.builds(
@@ -430,22 +445,24 @@ def test_what_holds_of_every_feed(
     rest = feed[len(near) :]
     assert all(item.source in ("fresh", "popular") for item in rest), "interests stand before what fills up"
     assert [item.score for item in rest] == sorted((item.score for item in rest), reverse=True)
-    if wish.diversity == 0:
+    if wish.diversity == wish.coverage == 0:
         assert [item.score for item in near] == sorted((item.score for item in near), reverse=True)
     assert not near or liked
     for item in feed:
-        assert_explained(item, stored[item.key], wish.moment, liked)
+        assert_explained(item, stored[item.key], wish, liked)
     assert wish.ask(prepared, user) == feed
 
 
-def assert_explained(item: Recommendation, found: Article, moment: datetime, liked: set[str]) -> None:
+def assert_explained(item: Recommendation, found: Article, wish: Wish, liked: set[str]) -> None:
     """The parts of the score are what they are said to be, and sum to it."""
     assert (item.title, item.url, item.category) == (found.title, found.url, found.category)
     assert item.published_at == found.published_at
     assert item.score == pytest.approx(sum(reason.value for reason in item.reasons))
-    hours = (moment - item.published_at) / HOUR
+    hours = (wish.moment - item.published_at) / HOUR
     assert parts(item)["freshness"] == pytest.approx(0.1 * 0.5 ** (hours / 24), rel=1e-4)
     assert 0 <= parts(item)["popularity"] <= 0.05 + 1e-6
+    assert 0 <= parts(item).get("exploration", 0) <= wish.exploration
+    assert "behaviour" not in parts(item), "nothing was learned from readers here"
     if item.source == "interests":
         [similarity] = [reason for reason in item.reasons if reason.part == "similarity"]
         assert 0 < similarity.value <= 1 + 1e-5

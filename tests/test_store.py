@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 
 from recnews.errors import SchemaError, StorageError, UnknownArticleError
 from recnews.records import ArticleId, Draft, EventDraft, EventKind
-from recnews.store import STORE_FILE, SeenKeys, Store, schema
+from recnews.store import STORE_FILE, LoggedEvent, SeenKeys, Store, schema
 from recnews.store.database import from_micros, to_micros
 from tests.worlds import DAY, HOUR, NOW, article, articles, read
 
@@ -304,6 +304,37 @@ def test_reader_counts_count_readers_in_a_half_open_time(store: Store) -> None:
     assert store.events.reader_counts(NOW + DAY, NOW + 2 * DAY) == {ids["足球-2"]: 2}
 
 
+def test_followers_of_the_log_get_every_event_once(store: Store) -> None:
+    assert (store.events.since(0, 10), store.events.through()) == ([], 0)
+    store.events.add([read("bob", "足球-1"), read("ann", "足球-0", dwell=2.5)])
+    store.articles.upsert([article("足球", 0)], NOW)
+    store.events.add([read("ann", "足球-0", dwell=2.5), EventDraft("ann", "足球-2", "like", 0.5)])
+    store.events.add([read("eve", "足球-1")])
+    ids = store.articles.ids(["足球-0", "足球-1", "足球-2"])
+    found = store.events.since(0, 100)
+    assert [(event.user_id, event.article_id) for event in found] == [
+        ("ann", ids["足球-0"]), ("bob", ids["足球-1"]), ("ann", ids["足球-2"]), ("eve", ids["足球-1"]),
+    ]  # fmt: skip
+    assert (found[0].kind, found[0].dwell, found[0].at) == ("read", 2.5, to_micros(NOW - HOUR))
+    assert (found[2].kind, found[2].weight, found[2].dwell, found[2].at) == ("like", 0.5, None, None)
+    assert store.events.through() == found[-1].seq
+    assert store.events.since(store.events.through(), 10) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_a_follower_in_pages_misses_nothing(store: Store, limit: int) -> None:
+    """A transaction that is longer than a page comes whole."""
+    for batch in range(6):
+        store.events.add([read(f"reader {number}", f"article {batch}") for number in range(batch)])
+    seq, taken = 0, list[LoggedEvent]()
+    while page := store.events.since(seq, limit):
+        assert len(page) >= min(limit, 15 - len(taken))
+        taken += page
+        seq = page[-1].seq
+    assert taken == store.events.since(0, 1000)
+    assert len(taken) == 15
+
+
 # Several at once
 
 WRITER = """
@@ -421,7 +452,7 @@ def test_tables_are_strict_and_refer_to_each_other(store: Store) -> None:
     with sqlite3.connect(store.path) as connection:
         tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("INSERT INTO events VALUES ('ann', x'00', 99, 'read', 1.0, NULL, NULL)")
+        connection.execute("INSERT INTO events VALUES ('ann', x'00', 99, 'read', 1.0, NULL, NULL, 1)")
     connection.close()
     assert {name for name, _ in tables} >= {"articles", "events", "vectors", "article_ids"}
     assert all("STRICT" in sql for _, sql in tables)

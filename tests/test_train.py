@@ -121,7 +121,7 @@ def test_progress_is_told_by_stage(tmp_path: Path) -> None:
         newsroom.ingest(articles(TOPICS, 6))
         newsroom.train(progress=lambda *stage: told.append(stage))
     stages = list(dict.fromkeys(stage for stage, _ in told))
-    assert stages == ["tokens", "words", "space", "articles"]
+    assert stages == ["tokens", "words", "space", "articles", "readers"]
     for stage in stages:
         shares = [share for name, share in told if name == stage]
         assert shares == sorted(shares)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recnews.catalog import Catalog
-from recnews.records import Draft, Float32
+from recnews.records import Draft, Float32, Layout
 from recnews.store import START, Change, Store, to_micros
 from recnews.verify import same_catalog
 from tests.worlds import DAY, HOUR, NOW, article, articles, read
@@ -250,7 +250,7 @@ def test_followers_and_a_dict_agree(
     """One follower applies changes to a dict, one to a catalog that is saved and reopened now and then."""
     folder = tmp_path_factory.mktemp("follow")
     store = Store(folder)
-    world, catalog = World(store), Catalog(GENERATION, DIM)
+    world, catalog = World(store), Catalog(GENERATION, Layout(DIM))
     follower: dict[int, Served] = {}
     token = START
 
@@ -271,13 +271,13 @@ def test_followers_and_a_dict_agree(
             catalog.refresh(store)
         elif verb == "save":
             catalog.save(folder)
-            catalog = Catalog.open(folder, GENERATION, DIM)
+            catalog = Catalog.open(folder, GENERATION, Layout(DIM))
         else:
             world.do(verb, numbers, value)
     token = look()
     catalog.refresh(store)
     assert follower == world.served()
-    fresh = Catalog(GENERATION, DIM)
+    fresh = Catalog(GENERATION, Layout(DIM))
     fresh.refresh(store)
     assert same_catalog(catalog, fresh)
     for moment in (NOW, NOW + HOUR, NOW + 2 * HOUR):
@@ -295,7 +295,7 @@ from pathlib import Path
 from recnews.store import Store
 from tests.test_vectors_follow import encode_pending
 from tests.worlds import NOW
-from recnews.records import Draft
+from recnews.records import Draft, Layout
 who, folder = sys.argv[1], Path(sys.argv[2])
 store = Store(folder)
 for turn in range(15):
@@ -317,13 +317,13 @@ def test_a_follower_among_writing_processes_misses_nothing(tmp_path: Path) -> No
         )
         for who in ("one", "two")
     ]  # fmt: skip
-    catalog = Catalog(GENERATION, DIM)
+    catalog = Catalog(GENERATION, Layout(DIM))
     while any(writer.poll() is None for writer in writers):
         catalog.refresh(store)
     assert [writer.wait() for writer in writers] == [0, 0]
     encode_pending(store)
     catalog.refresh(store)
-    fresh = Catalog(GENERATION, DIM)
+    fresh = Catalog(GENERATION, Layout(DIM))
     fresh.refresh(store)
     assert len(fresh) == 2 * (15 - 3) + 1
     assert same_catalog(catalog, fresh)

@@ -45,7 +45,7 @@ def spoil_snapshot(newsroom: Newsroom) -> None:
 
 def orphan(newsroom: Newsroom) -> None:
     connection = sqlite3.connect(newsroom.store.path)  # foreign keys are off unless asked for
-    connection.execute("INSERT INTO events VALUES ('ann', x'00', 900, 'read', 1.0, NULL, NULL)")
+    connection.execute("INSERT INTO events VALUES ('ann', x'00', 900, 'read', 1.0, NULL, NULL, 1)")
     connection.commit()
     connection.close()
 
@@ -56,8 +56,8 @@ DAMAGE: dict[str, tuple[Callable[[Newsroom], object], str]] = {
     "a missing file": (lambda n: (n.home / "indexes" / LIVE / "tokenizer.json").unlink(), "tokenizer.json"),
     "a missing generation": (lambda n: shutil.rmtree(n.home / "indexes" / LIVE), "is missing"),
     "vectors of nobody": (
-        lambda n: sql(n, "INSERT INTO vectors SELECT 'g000077', article_id, text_digest, vector, keywords FROM vectors "
-                         "LIMIT 3"),
+        lambda n: sql(n, "INSERT INTO vectors SELECT 'g000077', article_id, text_digest, NULL, NULL, vector, keywords "
+                         "FROM vectors LIMIT 3"),
         "3 vectors of g000077, which is not there",
     ),
     "an article not indexed": (

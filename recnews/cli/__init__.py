@@ -19,12 +19,17 @@ from recnews.cli import (
     common,
     demonstration,
     dictionary,
+    editorial,
     evaluate,
     generations,
     intake,
     operating,
     output,
+    privacy,
+    service,
     serving,
+    tune,
+    watch,
 )
 from recnews.errors import RecnewsError
 
@@ -94,6 +99,11 @@ def recnews(
 
 for _name, _command, _examples in (
     ("ingest", intake.ingest, ("recnews ingest articles.jsonl --map body=content --timezone Asia/Shanghai",)),
+    (
+        "watch",
+        watch.watch,
+        ("recnews watch https://news.example.com/rss.xml incoming --every 10m", "recnews watch --once --json"),
+    ),
     ("events", intake.events, ("recnews events clicks.csv --map user=uid --timezone Asia/Shanghai",)),
     (
         "train",
@@ -107,10 +117,22 @@ for _name, _command, _examples in (
         ("recnews neighbors word 地铁 -n 5", "recnews neighbors text '地铁新线今天开通' --json"),
     ),
     ("duplicates", articles.duplicates, ("recnews duplicates -n 5",)),
+    ("pin", editorial.pin, ("recnews pin a-17 --slot 1 --until 2026-05-01T08:00+08:00",)),
+    ("unpin", editorial.unpin, ("recnews unpin a-17",)),
+    ("pins", editorial.pins, ("recnews pins --at 2026-05-01T08:00+08:00",)),
+    ("block", editorial.block, ("recnews block --category 广告 --source example.com",)),
+    ("unblock", editorial.unblock, ("recnews unblock --category 广告",)),
+    ("impersonal", editorial.impersonal, ("recnews impersonal --category 讣告",)),
+    ("personal", editorial.personal, ("recnews personal --category 讣告",)),
+    ("rules", editorial.rules, ("recnews rules --json",)),
+    ("forget", privacy.forget, ("recnews forget alice",)),
+    ("export", privacy.export, ("recnews export alice -o alice.json",)),
+    ("serve", service.serve, ("recnews serve --port 8080 --workers 2",)),
     ("status", operating.status, ("recnews status --json",)),
     ("verify", operating.verify, ("recnews verify",)),
     ("backup", operating.backup, ("recnews backup /var/backups/recnews-monday",)),
     ("restore", operating.restore, ("recnews restore /var/backups/recnews-monday --replace",)),
+    ("tune", tune.tune, ("recnews tune", "recnews tune --articles films.csv --events ratings.csv --dry-run")),
     ("demo", demonstration.demo, ("recnews demo --home demo-home",)),
 ):
     app.command(_name, epilog=common.example(*_examples))(_command)
@@ -118,6 +140,7 @@ app.add_typer(articles.app, name="articles")
 app.add_typer(generations.app, name="generations")
 app.add_typer(dictionary.app, name="dict")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(service.app, name="keys")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ _LONG = ("body", "summary")
 
 @app.callback()
 def articles() -> None:
-    """Look at stored articles; hide, expire or delete them."""
+    """Look at stored articles; hide, expire, categorize or delete them."""
 
 
 @app.command("show", epilog=common.example("recnews articles show a-17"))
@@ -38,7 +38,9 @@ def show(key: Key, as_json: common.Json = False, home: common.Home = None) -> No
 def list_(
     *,
     contains: Annotated[str, typer.Option(metavar="TEXT", help="In the title or the id.", show_default=False)] = "",
-    category: Annotated[str, typer.Option(metavar="NAME", help="Of this category.", show_default=False)] = "",
+    category: Annotated[
+        str, typer.Option(metavar="NAME", help="Of this category, given or predicted.", show_default=False)
+    ] = "",
     hidden: Annotated[bool, typer.Option("--hidden", help="Only hidden ones.")] = False,
     count: common.Count = 20,
     as_json: common.Json = False,
@@ -73,6 +75,28 @@ def unhide(keys: Keys, home: common.Home = None) -> None:
     with common.opened(home) as newsroom:
         newsroom.hide(keys, hidden=False)
     _done(keys, "not hidden")
+
+
+@app.command("categorize", epilog=common.example("recnews articles categorize a-17 体育"))
+def categorize(
+    key: Key,
+    category: Annotated[
+        str | None, typer.Argument(metavar="[CATEGORY]", help="Its category; with --undo none.", show_default=False)
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back what was set by hand.")] = False,
+    home: common.Home = None,
+) -> None:
+    """Set an article's category by hand.
+
+    It goes over the publisher's and a predicted one, also when the article is ingested again; the next training learns
+    from it.
+    """
+    if undo == (category is not None):
+        raise UsageError("give either a category or --undo")
+    with common.opened(home) as newsroom:
+        newsroom.categorize([key], category)
+        found = newsroom.article(key)
+    output.say(f"{key}: {views.category(found) or 'no category'}")
 
 
 @app.command("delete", epilog=common.example("recnews articles delete --yes -- -17"))

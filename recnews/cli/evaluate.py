@@ -1,22 +1,25 @@
 """`recnews evaluate`: how good what was learned is, in figures with intervals."""
 
-import json
-from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from recnews.cli import common, output
-from recnews.errors import StorageError, UsageError
+from recnews.cli import common, evaluate_feeds, measuring, output
+from recnews.errors import UsageError
 
 if TYPE_CHECKING:
     from recnews.config import Settings
     from recnews.evaluate.similarity import Outcome
     from recnews.records import Draft
 
-app = common.group(common.example("recnews evaluate similarity --articles articles.jsonl"))
+app = common.group(
+    common.example(
+        "recnews evaluate similarity --articles articles.jsonl",
+        "recnews evaluate feeds --articles articles.jsonl --events reads.csv --protocol leave-one-out",
+    )
+)
+app.command("feeds", epilog=evaluate_feeds.EPILOG)(evaluate_feeds.feeds)
 
 Articles = Annotated[
     list[Path] | None,
@@ -53,13 +56,6 @@ JudgedOnly = Annotated[
     bool, typer.Option("--judged-only", help="Only learn from the articles; ask about --pairs and --words alone.")
 ]
 MinChars = Annotated[int, typer.Option(min=1, help="Ask for no body shorter than this.")]
-Timezone = Annotated[
-    str | None, typer.Option(metavar="ZONE", help="Zone of times without an offset, such as Asia/Shanghai.")
-]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="FILE", help="Write all figures as JSON; - prints it, and no table."),
-]
 
 
 @app.callback()
@@ -91,8 +87,8 @@ def similarity(
     limit: Limit = None,
     min_chars: MinChars = 100,
     judged_only: JudgedOnly = False,
-    timezone: Timezone = None,
-    json_file: JsonFile = None,
+    timezone: measuring.Timezone = None,
+    json_file: measuring.JsonFile = None,
     home: common.Home = None,
 ) -> None:
     """Train in a temporary home and measure: title to body, same category, judged texts, judged words.
@@ -101,6 +97,7 @@ def similarity(
     before its 95% interval. Without --holdout, training has seen the articles that are asked about.
     """
     from recnews.config import home_folder, load_settings
+    from recnews.evaluate.baselines import BASELINES, installed
     from recnews.evaluate.files import pairs_of, word_pairs_of
     from recnews.evaluate.similarity import Plan, evaluate
     from recnews.text import UserDictionary
@@ -114,13 +111,13 @@ def similarity(
         dictionary=UserDictionary(folder / "corpora" / "dictionary.txt").words(),
         pairs=pairs_of(pairs, lang) if pairs else (),
         words=word_pairs_of(words) if words else (),
-        baselines=_baselines(baselines),
+        baselines=measuring.baselines(baselines, tuple(BASELINES), installed),
         holdout=holdout,
-        since=_since(since, settings),
+        since=measuring.moment("--since", since, settings),
         min_chars=min_chars,
         judged_only=judged_only,
     )
-    _answer(evaluate(plan, tell=lambda line: typer.echo(output.clean(line), err=True)), json_file)
+    _answer(evaluate(plan, tell=measuring.tell), json_file)
 
 
 def _articles(folder: Path, files: list[Path] | None, settings: "Settings", limit: int | None) -> "list[Draft]":
@@ -130,44 +127,12 @@ def _articles(folder: Path, files: list[Path] | None, settings: "Settings", limi
     from recnews.store import STORE_FILE
 
     if files:
-        options = ReadOptions(timezone=_zone(settings), max_row_bytes=settings.ingest.max_row_bytes)
+        options = ReadOptions(timezone=measuring.zone(settings), max_row_bytes=settings.ingest.max_row_bytes)
         return articles_of(files, options, limit)
     if not (folder / "corpora" / STORE_FILE).exists():
         raise UsageError(f"{folder}: no article is stored there; name files with --articles, or another --home")
     with Newsroom.open(folder, settings) as newsroom:
         return stored_articles(newsroom, limit)
-
-
-def _baselines(text: str | None) -> tuple[str, ...]:
-    from recnews.evaluate.baselines import BASELINES, installed
-
-    if text is None:
-        return installed()
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if names == ("all",):
-        return tuple(BASELINES)
-    return () if names == ("none",) else names
-
-
-def _since(text: str | None, settings: "Settings") -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise UsageError(f"--since: {text!r} is not a time; write it as 2026-05-01T08:00+08:00") from error
-    zone = _zone(settings)
-    if found.tzinfo is None and zone is None:
-        raise UsageError(f"--since: {text!r} has no time zone; give --timezone Asia/Shanghai (or yours)")
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _zone(settings: "Settings") -> tzinfo | None:
-    name = settings.ingest.timezone
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(f"{name!r} is not a time zone; use a name such as Asia/Shanghai or UTC") from error
 
 
 def _answer(outcome: "Outcome", json_file: Path | None) -> None:
@@ -178,9 +143,4 @@ def _answer(outcome: "Outcome", json_file: Path | None) -> None:
     for task, asked in outcome.tasks.items():
         output.say("", f"{task}: {asked}", *output.table(outcome.table(task), indent="  "))
     if json_file is not None:
-        text = json.dumps(outcome.document(), ensure_ascii=False, indent=2, allow_nan=False)
-        try:
-            json_file.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            remedy = "name a file you may write"
-            raise StorageError(json_file, f"cannot be written ({error.strerror})", remedy) from error
+        measuring.write_json(outcome.document(), json_file)

@@ -35,7 +35,7 @@ Format = Annotated[
     str,
     typer.Option(
         metavar="FORMAT",
-        help="jsonl, json, csv, tsv or parquet, where the file's name does not tell.",
+        help="jsonl, json, csv, tsv, parquet, feed, html or sitemap, where the file's name does not tell.",
         show_default=False,
     ),
 ]
@@ -66,7 +66,7 @@ def ingest(
     Fields are id (or url), title, body, summary, author, source, category, tags, lang, published_at and expires_at.
     An article whose id is stored already is changed where it differs. Run again after a stop, it continues.
     """
-    reading = _reading(rename, timezone, format, encoding)
+    reading = reading_of(rename, timezone, format, encoding)
     with common.opened(home) as newsroom, progress.bytes_read("articles") as bar:
         report = newsroom.ingest(list(paths), reading, on_error=on_error.value, dry_run=dry_run, progress=bar)
     lines = views.ingested(report, dry_run) + _mend("ingest", report.quarantine, reading, home)
@@ -90,14 +90,15 @@ def events(
     Fields are user, article, at, kind, weight, dwell (seconds) and event_id. The same event twice counts once, and an
     event may come before its article.
     """
-    reading = _reading(rename, timezone, format, encoding)
+    reading = reading_of(rename, timezone, format, encoding)
     with common.opened(home) as newsroom, progress.bytes_read("events") as bar:
         report = newsroom.record_many(list(paths), reading, on_error=on_error.value, dry_run=dry_run, progress=bar)
     lines = views.events_taken(report, dry_run) + _mend("events", report.quarantine, reading, home)
     common.answer_with(report, lines, as_json)
 
 
-def _reading(pairs: list[str] | None, timezone: str, format_: str, encoding: str) -> "Reading":
+def reading_of(pairs: list[str] | None, timezone: str, format_: str = "", encoding: str = "") -> "Reading":
+    """How input is read, as the options say."""
     from recnews.newsroom import Reading
 
     rename = {}

@@ -41,13 +41,18 @@ def complain(message: str) -> None:
 
 
 def document(value: Any) -> None:
-    """Print one JSON document, UTF-8 whatever the locale says, and nothing else.
+    """Print one JSON document, UTF-8 whatever the locale says, and nothing else."""
+    typer.echo(as_document(value), nl=False)
+
+
+def as_document(value: Any) -> bytes:
+    """A value as a JSON document.
 
     What JSON itself lets through and a terminal might obey is escaped as JSON has it, so the value stays the same.
     """
     text = json.dumps(_plain(value), ensure_ascii=False, indent=2)
     lines = "\n".join(_HOSTILE.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in text.split("\n"))
-    typer.echo(f"{lines}\n".encode(), nl=False)
+    return f"{lines}\n".encode()
 
 
 def width(text: str) -> int:

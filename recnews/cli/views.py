@@ -1,14 +1,27 @@
 """Records as lines for people. What a program reads is the JSON form of the same records."""
 
 from collections.abc import Sequence
+from json import dumps
 from typing import TYPE_CHECKING
 
-from recnews.cli.output import many, size, table, when
+from recnews.cli.output import many, size, table, typed, when
 
 if TYPE_CHECKING:
     from recnews.generation import Manifest
     from recnews.newsroom import Status
-    from recnews.records import Article, EventsReport, IngestReport, Neighbors, Reason, Recommendation, Reject
+    from recnews.records import (
+        Article,
+        EventsReport,
+        Forgotten,
+        Held,
+        IngestReport,
+        Neighbors,
+        Pin,
+        Reason,
+        Recommendation,
+        Reject,
+        Rules,
+    )
     from recnews.store import ArticleCard
     from recnews.verify import Problem
 
@@ -102,12 +115,19 @@ def neighbors(found: "Neighbors", cut: bool) -> list[str]:
     return lines
 
 
+def category(found: "Article | Recommendation") -> str:
+    """A category, marked where it was predicted."""
+    if found.category_probability is None:
+        return found.category
+    return f"{found.category} (predicted, {found.category_probability:.0%})"
+
+
 def article(found: "Article") -> list[str]:
     """All that is stored of one article."""
     fields = (
         ("id", found.key), ("title", found.title), ("published", when(found.published_at)),
         ("expires", when(found.expires_at) if found.expires_at else ""), ("hidden", "yes" if found.hidden else ""),
-        ("category", found.category), ("source", found.source), ("author", found.author), ("language", found.lang),
+        ("category", category(found)), ("source", found.source), ("author", found.author), ("language", found.lang),
         ("tags", " ".join(found.tags)), ("url", found.url), ("ingested", when(found.ingested_at)),
     )  # fmt: skip
     lines = table([name, value] for name, value in fields if value)
@@ -121,7 +141,49 @@ def articles(found: Sequence["Article"]) -> list[str]:
     """One line an article."""
     if not found:
         return ["no article"]
-    return table([when(it.published_at), "hidden" if it.hidden else "", it.category, it.key, it.title] for it in found)
+    return table([when(it.published_at), "hidden" if it.hidden else "", category(it), it.key, it.title] for it in found)
+
+
+def pins(found: Sequence["Pin"]) -> list[str]:
+    """One line a pin: place, from when, until when, article."""
+    if not found:
+        return ["nothing is pinned"]
+    return table([f"{it.slot}", *_span(it), it.key] for it in found)
+
+
+def _span(pin: "Pin") -> tuple[str, str]:
+    starts = f"from {when(pin.starts_at)}" if pin.starts_at else ""
+    return starts, f"until {when(pin.until)}" if pin.until else ""
+
+
+def rules(found: "Rules") -> list[str]:
+    """One line a rule."""
+    kinds = (
+        ("blocked", "category", found.blocked_categories),
+        ("blocked", "source", found.blocked_sources),
+        ("impersonal", "category", found.impersonal_categories),
+    )
+    rows = [[kind, field, name] for kind, field, names in kinds for name in names]
+    return table(rows) if rows else ["there are no rules"]
+
+
+def forgotten(found: "Forgotten") -> list[str]:
+    """What was removed, and where else to look."""
+    lines = ["nothing was held"]
+    if found.events or found.rejected:
+        lines = [f"{many(found.events, 'event')} and {many(found.rejected, 'rejected row')} removed for good"]
+    older = [f"older data may hold more: {typed('--home', folder, 'forget', 'USER')}" for folder in found.elsewhere]
+    return lines + older
+
+
+def held(found: "Held") -> list[str]:
+    """One line an event, oldest first; then the rejected rows, as they are."""
+    if not found.events and not found.rejected:
+        return ["nothing is held"]
+    rows = [[when(it.at) if it.at else "", it.kind, it.key, it.title or ""] for it in found.events]
+    if not found.rejected:
+        return table(rows)
+    return [*table(rows), "rejected:", *(f"  {dumps(dict(row), ensure_ascii=False)}" for row in found.rejected)]
 
 
 def generation(manifest: "Manifest") -> list[str]:
@@ -134,6 +196,14 @@ def generation(manifest: "Manifest") -> list[str]:
     if "title_to_article" in quality:
         share, sampled = quality["title_to_article"], int(quality.get("sampled", 0))
         lines.append(f"of {sampled} sampled titles {share:.0%} find their own article first")
+    if manifest.categories:
+        learned = manifest.categories
+        lines.append(
+            f"{len(learned['names'])} categories learned from {many(learned['articles'], 'article')}: of those held out"
+            f" {learned['accuracy']:.0%} are put into their own"
+        )
+    if manifest.behaviour:
+        lines.append(f"the readers of {many(manifest.behaviour['articles'], 'article')} taught it which go together")
     if manifest.continued_from:
         lines.append(f"went on from {manifest.continued_from}")
     if "overlap" in manifest.drift:
@@ -158,7 +228,13 @@ def status(found: "Status") -> list[str]:
         ["quarantine", many(len(found.quarantine), "file")],
         ["disk", f"store {size(found.store_bytes)}, indexes {size(found.index_bytes)}, free {size(found.free_bytes)}"],
     ]
-    return table(rows) + [f"  {file}" for file in found.quarantine]
+    lines = table(rows) + [f"  {file}" for file in found.quarantine]
+    if found.forgotten:
+        lines.append(
+            f"{many(found.forgotten, 'reader')} forgotten since {found.live} was trained; run `recnews train`, which"
+            " learns again without them"
+        )
+    return lines
 
 
 def problems(found: Sequence["Problem"]) -> list[str]:

@@ -9,13 +9,13 @@ from typing import Any
 from recnews.errors import RowError, UsageError
 from recnews.evaluate.systems import Text
 from recnews.evaluate.tasks import JudgedPair, WordPair
-from recnews.formats import ReadOptions, find_files, read_articles
+from recnews.formats import ReadOptions, find_files, read_articles, read_events
 from recnews.formats.base import Row, decoded
 from recnews.formats.jsonl import read_jsonl
 from recnews.formats.stream import lines, utf8_chunks
 from recnews.generation import HasText
 from recnews.newsroom import Newsroom
-from recnews.records import Draft, Reject, Where
+from recnews.records import Draft, EventDraft, Reject, Where
 
 _PARTS = ("title", "summary", "body")
 _KEPT = ("key", "title", "body", "summary", "url", "author", "source", "category", "tags", "lang", "published_at")
@@ -38,6 +38,21 @@ def stored_articles(newsroom: Newsroom, limit: int | None = None) -> list[Draft]
     """The articles of a home, oldest first; with `limit`, its newest ones."""
     stored = newsroom.articles(newsroom.status().articles if limit is None else limit)
     return [Draft(**{name: getattr(article, name) for name in _KEPT}) for article in reversed(stored)]
+
+
+def events_of(paths: Sequence[str | Path], options: ReadOptions) -> list[EventDraft]:
+    """The events of files, in the order of the files; otherwise as `articles_of`."""
+    found = []
+    for row in read_events(paths, options):
+        if isinstance(row, Reject):
+            raise _refused(row)
+        found.append(row)
+    return found
+
+
+def stored_events(newsroom: Newsroom) -> list[EventDraft]:
+    """The events of a home."""
+    return list(newsroom.store.events.all())
 
 
 def pairs_of(path: str | Path, lang: str = "") -> list[JudgedPair]:

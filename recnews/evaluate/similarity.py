@@ -184,13 +184,13 @@ def tasks_of(plan: Plan, asked_about: Sequence[Draft]) -> list[Task]:
     return tasks
 
 
-def shown(figure: Figure) -> str:
+def shown(figure: Figure, between: str = "-") -> str:
     """A figure for people: `.581 .566-.596`, or a dash where there is none."""
     if np.isnan(figure.value):
         return "-"
     if np.isnan(figure.low):
         return _short(figure.value)
-    return f"{_short(figure.value)} {_short(figure.low)}-{_short(figure.high)}"
+    return f"{_short(figure.value)} {_short(figure.low)}{between}{_short(figure.high)}"
 
 
 def _systems(plan: Plan, folder: Path) -> list[System]:

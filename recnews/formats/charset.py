@@ -1,6 +1,7 @@
 """Which encoding a file is in, from its beginning. UTF-8 unless the bytes say otherwise."""
 
 import codecs
+import re
 
 from recnews.errors import UsageError
 
@@ -24,6 +25,13 @@ _WIDER = {
     "iso8859-1": "cp1252",
 }
 """Files named after the smaller set often hold characters of the larger one."""
+
+_DECLARED = re.compile(
+    rb"""<\?xml[^>]{1,200}?encoding\s*=\s*["']([\w.:-]{2,30})|<meta[^>]{1,200}?charset\s*=\s*["']?([\w.:-]{2,30})""",
+    re.IGNORECASE,
+)
+_NOBODYS_CHOICE = {"ascii", "iso8859-1", "cp1252"}
+"""What servers and templates declare by default, whatever is written."""
 
 _PLAUSIBLE = ["gb18030", "big5", "cp950", "cp932", "euc_jp", "cp949", "cp1252", "cp1250", "cp1251"]
 
@@ -66,6 +74,25 @@ def guess_encoding(head: bytes) -> str:
         return "utf-8"
     sample = b"\n".join(told)[:_SAMPLE]
     return "gb18030" if _is_chinese_gb(sample) else _by_statistics(sample)
+
+
+def guess_marked(head: bytes, declared: str = "") -> str:
+    """As `guess_encoding`, for XML and HTML: what is `declared`, by the document or whoever sent it, decides where the
+    bytes allow it. A declaration is often wrong; that bytes are UTF-8 by chance is not to be feared."""
+    found = guess_encoding(head)
+    if found == "utf-8" and (head.isascii() or _mostly_utf8(head.split(b"\n"))):
+        return found
+    said = _DECLARED.search(head[:4096])
+    for name in (declared, (said[1] or said[2]).decode() if said else ""):
+        try:
+            codec = codecs.lookup(name).name
+            head.decode(codec, "strict" if len(head) < SNIFFED else "ignore")
+        except (LookupError, UnicodeDecodeError):
+            continue
+        wider = _WIDER.get(codec, codec)
+        if codec not in _NOBODYS_CHOICE and not (wider == "gb18030" and not _is_chinese_gb(head)):
+            return wider
+    return found
 
 
 def _by_bom(head: bytes) -> str:

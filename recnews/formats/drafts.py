@@ -34,6 +34,10 @@ _EVENT_FIELDS: dict[str, tuple[str, ...]] = {
     "event_id": ("event_id",),
 }
 """Each field's columns, the first that holds something counts."""
+OTHER_EVENT_COLUMNS = frozenset(
+    column for name, columns in _EVENT_FIELDS.items() if name != "user" for column in columns
+)
+"""The columns of a reading log that do not hold the reader."""
 
 
 class Columns:
@@ -186,6 +190,11 @@ class EventReader:
         if not found:
             raise FieldError(field, "is missing", f"give each event one, or --map {field}=COLUMN")
         return found
+
+
+def reader_columns(options: ReadOptions) -> tuple[str, ...]:
+    """The columns of a reading log that may hold the reader's id."""
+    return Columns(_EVENT_FIELDS, options.rename).names["user"]
 
 
 def _event_kind(told: str) -> EventKind:

@@ -2,16 +2,17 @@
 
 import codecs
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import IO
 
 from recnews.errors import UnreadableFileError
 from recnews.formats.base import RAW_KEPT, Origin, Piece, Progress, ReadOptions, StreamCutError
-from recnews.formats.charset import SNIFFED, check_encoding, guess_encoding
-from recnews.formats.files import Source
+from recnews.formats.charset import SNIFFED, check_encoding, guess_encoding, guess_marked
+from recnews.formats.files import MARKED, Source
 
 _CHUNK = 128 * 1024
 _ESCAPE = "recnews-escape"
@@ -35,7 +36,7 @@ def raw_chunks(source: Source, progress: Progress | None = None) -> Iterator[byt
     """
     with ExitStack() as stack:
         try:
-            raw: IO[bytes] = sys.stdin.buffer if source.path is None else stack.enter_context(source.path.open("rb"))
+            raw = stack.enter_context(_opened(source))
             stream = stack.enter_context(gzip.GzipFile(fileobj=raw)) if source.gzip else raw
             while data := _read(stream):
                 if progress and source.regular:
@@ -43,6 +44,12 @@ def raw_chunks(source: Source, progress: Progress | None = None) -> Iterator[byt
                 yield data
         except OSError as error:
             raise UnreadableFileError(source.name, f"cannot be read ({error.strerror or error})") from error
+
+
+def _opened(source: Source) -> AbstractContextManager[IO[bytes]]:
+    if source.data is not None:
+        return io.BytesIO(source.data)
+    return nullcontext(sys.stdin.buffer) if source.path is None else source.path.open("rb")
 
 
 def _read(stream: "gzip.GzipFile | IO[bytes]") -> bytes:
@@ -73,10 +80,14 @@ def utf8_chunks(
             head += more
     except StreamCutError as error:
         cut = error
-    encoding = check_encoding(options.encoding, head) if options.encoding else guess_encoding(head)
+    encoding = check_encoding(options.encoding, head) if options.encoding else _guess(source, head)
     origin = Origin(source.name, encoding, options.max_row_bytes, _place(source, encoding))
     joined = _joined(head, cut, chunks)
     return origin, (_without_bom(joined) if encoding == "utf-8" else _transcoded(joined, encoding))
+
+
+def _guess(source: Source, head: bytes) -> str:
+    return guess_marked(head, source.declared) if source.format in MARKED else guess_encoding(head)
 
 
 def _place(source: Source, encoding: str) -> str:

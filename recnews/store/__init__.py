@@ -1,13 +1,21 @@
 """The store: articles, events and vectors. The truth of a home; every SQL statement of recnews is in here."""
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from recnews.errors import StorageError
 from recnews.store.articles import ArticleCard, Articles, ArticleText
+from recnews.store.behaviours import BehaviourRows, Behaviours
 from recnews.store.database import Database, to_micros
-from recnews.store.events import Events
+from recnews.store.editorial import Editorial, RuleField, RuleKind
+from recnews.store.events import Events, LoggedEvent
+from recnews.store.guesses import GivenCategory, Guesses
+from recnews.store.privacy import Forgetting, Privacy
+from recnews.store.readers import ReaderIds
+from recnews.store.readings import Hours, Pairs, ReadAges, Readings
 from recnews.store.seen import SeenKeys
+from recnews.store.sources import SeenFile, Sources
 from recnews.store.stories import Stories
 from recnews.store.vectors import START, Change, Pending, Token, Vectors
 from recnews.store.words import InducedWord, Met, Often, RipeWord, Words
@@ -16,12 +24,24 @@ __all__ = [
     "START",
     "ArticleCard",
     "ArticleText",
+    "BehaviourRows",
     "Change",
+    "Forgetting",
+    "GivenCategory",
+    "Guesses",
+    "Hours",
     "InducedWord",
+    "LoggedEvent",
     "Met",
     "Often",
+    "Pairs",
     "Pending",
+    "ReadAges",
+    "ReaderIds",
     "RipeWord",
+    "RuleField",
+    "RuleKind",
+    "SeenFile",
     "SeenKeys",
     "Store",
     "Token",
@@ -35,8 +55,9 @@ STORE_FILE = "recnews.sqlite"
 class Store:
     """An open store. Safe to use from several threads and, as a file, from several processes."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the store in `folder`, creating both. Raises `StorageError`, `SchemaError`."""
+    def __init__(self, folder: Path, readers: ReaderIds | None = None) -> None:
+        """Open the store in `folder`, creating both; `readers` says how their ids are kept, else as they come. Raises
+        `StorageError`, `SchemaError`."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -46,14 +67,25 @@ class Store:
         self.path = folder / STORE_FILE
         self._database = Database(self.path)
         self.articles = Articles(self._database)
-        self.events = Events(self._database)
+        self.readers = readers or ReaderIds()
+        self.events = Events(self._database, self.readers)
+        self.privacy = Privacy(self._database, self.readers)
         self.vectors = Vectors(self._database)
         self.stories = Stories(self._database)
         self.words = Words(self._database)
+        self.behaviours = Behaviours(self._database)
+        self.readings = Readings(self._database)
+        self.guesses = Guesses(self._database)
+        self.editorial = Editorial(self._database)
+        self.sources = Sources(self._database)
 
     def close(self) -> None:
         """Give the connections back."""
         self._database.close()
+
+    def one_view(self) -> AbstractContextManager[None]:
+        """All that this thread reads inside sees one state of the store: a feed is one transaction, not a dozen."""
+        return self._database.one_view()
 
     def check(self) -> list[str]:
         """What is wrong with the file itself; empty when all is well."""

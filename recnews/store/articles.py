@@ -12,9 +12,11 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert,
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.errors import UnknownArticleError
-from recnews.records import Article, ArticleId, Draft
+from recnews.records import Article, ArticleEdit, ArticleId, Draft
 from recnews.store.database import Database, among, announce, count_rows, from_micros, optional_micros, to_micros
-from recnews.store.schema import article_ids, articles, story_bands
+from recnews.store.guesses import CATEGORY, PROBABILITY, vector_of
+from recnews.store.prepared import Prepared, among_given, listed
+from recnews.store.schema import article_ids, articles, story_bands, vectors
 
 Outcome = Literal["added", "changed", "unchanged"]
 PUBLISHED = func.coalesce(articles.c.published_at, articles.c.ingested_at)
@@ -23,7 +25,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class ArticleCard:
-    """What a list of articles shows of each: no text."""
+    """What a list of articles shows of each: no text. `category_probability` is None unless it was predicted."""
 
     article_id: ArticleId
     key: str
@@ -31,6 +33,7 @@ class ArticleCard:
     url: str
     category: str
     published_at: datetime
+    category_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +93,65 @@ class Articles:
         """Serve articles until `at` at most; None leaves the publisher's own date. Raises `UnknownArticleError`."""
         self._set(keys, editor_expires_at=optional_micros(at))
 
+    def categorize(self, keys: Sequence[str], category: str | None) -> None:
+        """Serve articles under a category, whatever their publisher or a generation says, also when they are ingested
+        again; None takes that back. Raises `UnknownArticleError`."""
+        self._set(keys, editor_category=category)
+
+    def edit(self, keys: Sequence[str], change: ArticleEdit) -> None:
+        """`hide`, `expire` and `categorize` in one transaction, as far as they are asked for. Raises
+        `UnknownArticleError`."""
+        values: dict[str, Any] = {}
+        if "hidden" in change:
+            values["hidden"] = int(change["hidden"])
+        if "expires_at" in change:
+            values["editor_expires_at"] = optional_micros(change["expires_at"])
+        if "category" in change:
+            values["editor_category"] = change["category"]
+        if values:
+            self._set(keys, **values)
+
     def delete(self, keys: Sequence[str]) -> None:
         """Remove articles and their vectors. Events about them stay. Raises `UnknownArticleError`."""
         with self._database.write() as connection:
-            ids = _stored_ids(connection, keys)
+            ids = stored_ids(connection, keys)
             forget_bands(connection, ids)
             connection.execute(delete(articles).where(among(articles.c.article_id, ids)))
             announce(connection, ids)
 
-    def get(self, key: str) -> Article:
-        """The article of a key. Raises `UnknownArticleError`."""
+    def get(self, key: str, generation: str = "") -> Article:
+        """The article of a key, with the category that `generation` predicts for it where it has none. Raises
+        `UnknownArticleError`."""
         with self._database.read() as connection:
-            row = connection.execute(_everything().where(article_ids.c.key == key)).one_or_none()
+            row = connection.execute(_everything(generation).where(article_ids.c.key == key)).one_or_none()
         if row is None:
             raise UnknownArticleError(key)
         return _article(row)
 
-    def newest(self, limit: int, contains: str = "", category: str = "", hidden: bool | None = None) -> list[Article]:
-        """The latest articles, newest first; `contains` is looked for in titles and keys."""
-        query = _everything().order_by(PUBLISHED.desc(), articles.c.article_id.desc()).limit(limit)
+    def newest(
+        self, limit: int, contains: str = "", category: str = "", hidden: bool | None = None, generation: str = ""
+    ) -> list[Article]:
+        """The latest articles, newest first; `contains` is looked for in titles and keys. Those without a category have
+        the one that `generation` predicts."""
+        query = _everything(generation).order_by(PUBLISHED.desc(), articles.c.article_id.desc()).limit(limit)
         if contains:
             query = query.where(
                 articles.c.title.contains(contains, autoescape=True)
                 | article_ids.c.key.contains(contains, autoescape=True)
             )
         if category:
-            query = query.where(articles.c.category == category)
+            query = query.where(CATEGORY == category)  # noqa: SIM300 - turned round it is no expression of SQL
         if hidden is not None:
             query = query.where(articles.c.hidden == int(hidden))
         with self._database.read() as connection:
             return [_article(row) for row in connection.execute(query)]
 
-    def cards(self, ids: Iterable[int]) -> dict[int, ArticleCard]:
-        """Cards of stored articles by id; an id without an article is left out."""
-        query = card_query().where(among(articles.c.article_id, [int(i) for i in ids]))
+    def cards(self, ids: Iterable[int], generation: str = "") -> dict[int, ArticleCard]:
+        """Cards of stored articles by id, with the category that `generation` predicts where there is none; an id
+        without an article is left out."""
         with self._database.read() as connection:
-            return {row.article_id: to_card(row) for row in connection.execute(query)}
+            rows = _CARDS.rows(connection, generation=generation, ids=listed(map(int, ids)))
+        return {row.article_id: to_card(row) for row in rows}
 
     def ids(self, keys: Sequence[str]) -> dict[str, ArticleId]:
         """Ids of those keys that the store knows, from an article or from an event."""
@@ -154,7 +180,7 @@ class Articles:
 
     def _set(self, keys: Sequence[str], **values: Any) -> None:
         with self._database.write() as connection:
-            ids = _stored_ids(connection, keys)
+            ids = stored_ids(connection, keys)
             connection.execute(update(articles).where(among(articles.c.article_id, ids)).values(**values))
             announce(connection, ids)
 
@@ -174,15 +200,24 @@ def forget_bands(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(delete(story_bands).where(*where), pairs)
 
 
-def card_query() -> Select[Any]:
+def card_query(generation: Any = "") -> Select[Any]:
     """Selects what `to_card` needs."""
-    columns = (articles.c.article_id, article_ids.c.key, articles.c.title, articles.c.url, articles.c.category)
-    return select(*columns, PUBLISHED.label("published_at")).join_from(articles, article_ids)
+    columns = (articles.c.article_id, article_ids.c.key, articles.c.title, articles.c.url)
+    return _served(select(*columns, PUBLISHED.label("published_at")).join_from(articles, article_ids), generation)
+
+
+def _served(query: Select[Any], generation: Any) -> Select[Any]:
+    """A query of articles, with the category that each is served under."""
+    served = (CATEGORY.label("served_category"), PROBABILITY.label("category_probability"))
+    return query.outerjoin(vectors, vector_of(generation)).add_columns(*served)
 
 
 def to_card(row: Row[Any]) -> ArticleCard:
     """The card in a row of `card_query`."""
-    return ArticleCard(row.article_id, row.key, row.title, row.url, row.category, from_micros(row.published_at))
+    return ArticleCard(
+        row.article_id, row.key, row.title, row.url, row.served_category, from_micros(row.published_at),
+        row.category_probability,
+    )  # fmt: skip
 
 
 def ids_for(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
@@ -201,7 +236,8 @@ def known_ids(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleI
     return {row.key: ArticleId(row.id) for row in connection.execute(query)}
 
 
-def _stored_ids(connection: Connection, keys: Sequence[str]) -> list[int]:
+def stored_ids(connection: Connection, keys: Sequence[str]) -> list[int]:
+    """Ids, ascending, of stored articles. Raises `UnknownArticleError` for a key without one."""
     known = known_ids(connection, keys)
     query = select(articles.c.article_id).where(among(articles.c.article_id, known.values()))
     stored = set(connection.execute(query).scalars())
@@ -211,8 +247,8 @@ def _stored_ids(connection: Connection, keys: Sequence[str]) -> list[int]:
     return sorted(stored)
 
 
-def _everything() -> Select[Any]:
-    return select(article_ids.c.key, articles).join_from(articles, article_ids)
+def _everything(generation: str) -> Select[Any]:
+    return _served(select(article_ids.c.key, articles).join_from(articles, article_ids), generation)
 
 
 def _outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
@@ -264,11 +300,15 @@ def _article(row: Row[Any]) -> Article:
         url=row.url,
         author=row.author,
         source=row.source,
-        category=row.category,
+        category=row.served_category,
         tags=tuple(json.loads(row.tags)),
         lang=row.lang,
         published_at=from_micros(row.ingested_at if row.published_at is None else row.published_at),
         expires_at=from_micros(min(ends)) if ends else None,
         hidden=bool(row.hidden),
         ingested_at=from_micros(row.ingested_at),
+        category_probability=row.category_probability,
     )
+
+
+_CARDS = Prepared(lambda: card_query(bindparam("generation")).where(among_given(articles.c.article_id)))

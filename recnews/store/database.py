@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -46,6 +47,12 @@ def optional_micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment)
 
 
+class _OwnView(threading.local):
+    """The connection of the view that a thread is in, if any."""
+
+    connection: Connection | None = None
+
+
 class Database:
     """A SQLite file (write-ahead log, foreign keys on, STRICT tables) behind SQLAlchemy Core."""
 
@@ -54,6 +61,7 @@ class Database:
         self._engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS})
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
+        self._own = _OwnView()
         with self.read() as connection:
             current = schema.found_version(connection)
         if current != len(schema.STEPS):
@@ -63,8 +71,24 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view. Raises `StorageError` when the file cannot be read."""
+        if self._own.connection is not None:
+            yield self._own.connection
+            return
         with self._translated(), self._engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def one_view(self) -> Iterator[None]:
+        """All that this thread reads inside sees one state of the store, and costs one transaction."""
+        if self._own.connection is not None:
+            yield
+            return
+        with self.read() as connection:
+            self._own.connection = connection
+            try:
+                yield
+            finally:
+                self._own.connection = None
 
     @contextmanager
     def write(self, derived: bool = False) -> Iterator[Connection]:
@@ -95,6 +119,17 @@ class Database:
         ):
             _driver(source).backup(_driver(copy))
 
+    def scrub(self) -> bool:
+        """Write the file anew from what is in it, and empty the write-ahead log, so that no byte of what was deleted
+        stays; False when the log cannot be emptied, because somebody still reads an older state.
+
+        `secure_delete` would not do: when SQLite moves rows between pages it leaves copies behind that a later deletion
+        does not find.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            _driver(connection).execute("VACUUM")
+            return not _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+
     def check(self) -> list[str]:
         """What SQLite itself finds wrong with the file; empty when all is well."""
         with self.read() as connection:
@@ -109,8 +144,8 @@ class Database:
             yield
         except IntegrityError:
             raise
-        except DatabaseError as error:
-            said = str(error.orig).lower()
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            said = str(error.orig if isinstance(error, DatabaseError) else error).lower()
             for needle, reason, remedy in _REMEDIES:
                 if needle in said:
                     raise StorageError(self.path, reason, remedy) from error

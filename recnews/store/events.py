@@ -1,51 +1,85 @@
 """Reading events. The same event twice counts once; an event may come before its article."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from recnews.records import ArticleId, Event, EventDraft
+from recnews.records import ArticleId, Event, EventDraft, EventKind
 from recnews.store.articles import ids_for, known_ids
-from recnews.store.database import Database, count_rows, from_micros, optional_micros, to_micros
-from recnews.store.schema import articles, events
+from recnews.store.database import Database, among, count_rows, from_micros, next_change, optional_micros, to_micros
+from recnews.store.prepared import Prepared
+from recnews.store.privacy import same_key
+from recnews.store.readers import ReaderIds
+from recnews.store.schema import article_ids, articles, events
+
+_LAST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as a follower of the log sees it. `at` is in microseconds, None where the log has no times; `seq` is the
+    number of the transaction that stored it."""
+
+    seq: int
+    user_id: str
+    article_id: int
+    kind: EventKind
+    weight: float
+    dwell: float | None
+    at: int | None
 
 
 class Events:
     """The events of a store."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, readers: ReaderIds) -> None:
+        self._database, self._readers = database, readers
 
     def add(self, drafts: Sequence[EventDraft]) -> tuple[int, int]:
         """Store events in one transaction; returns how many were new, and how many of those name an article that is
-        not stored yet."""
+        not stored yet. Raises `SettingsError` when another process has switched how ids of readers are kept."""
+        told = self.add_each(drafts)
+        return sum(new for new, _ in told), sum(new and waiting for new, waiting in told)
+
+    def add_each(self, drafts: Sequence[EventDraft]) -> list[tuple[bool, bool]]:
+        """As `add`; of each event, in order, whether it was new and whether its article is not stored yet."""
+        if not drafts:
+            return []
         with self._database.write() as connection:
+            same_key(connection, self._readers, str(self._database.path))
             ids = ids_for(connection, [draft.key for draft in drafts])
+            seq = next_change(connection)
             rows = [
                 {
-                    "user_id": draft.user_id,
+                    "user_id": self._readers(draft.user_id),
                     "event_id": _identity(draft),
                     "article_id": ids[draft.key],
                     "kind": draft.kind,
                     "weight": draft.weight,
                     "dwell": draft.dwell,
                     "at": optional_micros(draft.at),
+                    "seq": seq,
                 }
                 for draft in drafts
             ]
-            if not rows:
-                return 0, 0
-            statement = insert_or(events).on_conflict_do_nothing().returning(events.c.article_id)
-            added = list(connection.execute(statement, rows).scalars())
-            return len(added), _waiting(connection, added)
+            statement = insert_or(events).on_conflict_do_nothing().returning(events.c.user_id, events.c.event_id)
+            added = {(row.user_id, row.event_id) for row in connection.execute(statement, rows)}
+            waiting = _waiting(connection, list(ids.values()))
+        told = []
+        for draft, row in zip(drafts, rows, strict=True):  # of two alike the first is the new one
+            told.append(((row["user_id"], row["event_id"]) in added, ids[draft.key] in waiting))
+            added.discard((row["user_id"], row["event_id"]))
+        return told
 
     def compare(self, drafts: Sequence[EventDraft]) -> tuple[int, int]:
         """What `add` would return, writing nothing."""
         with self._database.read() as connection:
-            unique = {(draft.user_id, _identity(draft)): draft.key for draft in drafts}
+            unique = {(self._readers(draft.user_id), _identity(draft)): draft.key for draft in drafts}
             known = connection.execute(
                 select(events.c.user_id, events.c.event_id).where(
                     events.c.user_id.in_({user for user, _ in unique}),
@@ -55,25 +89,17 @@ class Events:
             stored = {tuple(row) for row in known}
             keys = [key for identity, key in unique.items() if identity not in stored]
             ids = known_ids(connection, keys)
-            return len(keys), _waiting(connection, [ids.get(key, ArticleId(-1)) for key in keys])
+            named = [ids.get(key, ArticleId(-1)) for key in keys]
+            waiting = _waiting(connection, named)
+            return len(keys), sum(article_id in waiting for article_id in named)
 
     def of_user(self, user_id: str, before: datetime, limit: int) -> list[Event]:
         """A reader's latest `limit` acts with `at < before`, newest first; those without a time come last.
 
         Impressions are no acts: being shown three hundred articles must not push out what a reader has read.
         """
-        query = (
-            select(events)
-            .where(
-                events.c.user_id == user_id,
-                events.c.kind != "impression",
-                or_(events.c.at.is_(None), events.c.at < to_micros(before)),
-            )
-            .order_by(events.c.at.desc().nulls_last(), events.c.event_id)
-            .limit(limit)
-        )
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
+            rows = _OF_USER.rows(connection, user=self._readers(user_id), before=to_micros(before), most=limit)
         return [
             Event(
                 row.user_id,
@@ -88,13 +114,9 @@ class Events:
 
     def articles_seen(self, user_id: str, before: datetime) -> list[int]:
         """Ids of all articles a reader did anything with but be shown them (impressions), before a time."""
-        query = select(events.c.article_id).where(
-            events.c.user_id == user_id,
-            events.c.kind != "impression",
-            or_(events.c.at.is_(None), events.c.at < to_micros(before)),
-        )
         with self._database.read() as connection:
-            return list(connection.execute(query.distinct()).scalars())
+            rows = _SEEN.rows(connection, user=self._readers(user_id), before=to_micros(before))
+        return [row.article_id for row in rows]
 
     def reader_counts(self, since: datetime, before: datetime) -> dict[int, int]:
         """How many different readers each article had in `since <= at < before`, or at a time the log does not know."""
@@ -109,6 +131,28 @@ class Events:
         with self._database.read() as connection:
             return {row.article_id: row.readers for row in connection.execute(query)}
 
+    def since(self, seq: int, limit: int) -> list[LoggedEvent]:
+        """Events stored after change number `seq`, in the order of these numbers, then by reader; none when there are
+        no more. Ask again with the last one's `seq`.
+
+        A transaction is never cut in two: these are `limit` events and the rest of the last one's transaction. What
+        was removed since (`recnews forget`) is not told.
+        """
+        later = select(events.c.seq).where(events.c.seq > seq).order_by(events.c.seq)
+        last = later.offset(limit - 1).limit(1).scalar_subquery()
+        query = (
+            select(*(events.c[name] for name in LoggedEvent.__slots__))
+            .where(events.c.seq > seq, events.c.seq <= func.coalesce(last, _LAST))
+            .order_by(events.c.seq, events.c.user_id, events.c.event_id)
+        )
+        with self._database.read() as connection:
+            return [LoggedEvent(*row) for row in connection.execute(query)]
+
+    def through(self) -> int:
+        """The change number of the latest event; 0 without any."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one())
+
     def counts(self) -> tuple[int, int, int]:
         """How many events, how many readers, and how many events wait for their article."""
         waiting = events.c.article_id.not_in(select(articles.c.article_id))
@@ -116,11 +160,25 @@ class Events:
             readers = connection.execute(select(func.count(events.c.user_id.distinct()))).scalar_one()
             return count_rows(connection, events), readers, count_rows(connection, events, waiting)
 
+    def all(self) -> Iterator[EventDraft]:
+        """Every event, with its article's key: in the order they were stored, by transaction, then by reader; the order
+        of rows within one transaction is not kept."""
+        query = (
+            select(events, article_ids.c.key)
+            .join(article_ids, article_ids.c.id == events.c.article_id)
+            .order_by(events.c.seq, events.c.user_id, events.c.at, events.c.event_id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        for row in rows:
+            at = None if row.at is None else from_micros(row.at)
+            yield EventDraft(row.user_id, row.key, row.kind, row.weight, row.dwell, at)
 
-def _waiting(connection: Connection, ids: Sequence[int]) -> int:
-    query = select(articles.c.article_id).where(articles.c.article_id.in_(set(ids)))
-    stored = set(connection.execute(query).scalars())
-    return sum(article_id not in stored for article_id in ids)
+
+def _waiting(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Which of some ids belong to articles that are not stored."""
+    query = select(articles.c.article_id).where(among(articles.c.article_id, set(ids)))
+    return set(ids) - set(connection.execute(query).scalars())
 
 
 def _identity(draft: EventDraft) -> bytes:
@@ -131,3 +189,18 @@ def _identity(draft: EventDraft) -> bytes:
         else ("what", draft.key, draft.kind, "" if draft.at is None else str(to_micros(draft.at)))
     )
     return blake2b("".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16).digest()
+
+
+def _acts(*columns: Any) -> Select[Any]:
+    """What a reader did before a time, or at a time the log does not know."""
+    return select(*columns).where(
+        events.c.user_id == bindparam("user"),
+        events.c.kind != "impression",
+        or_(events.c.at.is_(None), events.c.at < bindparam("before")),
+    )
+
+
+_OF_USER = Prepared(
+    lambda: _acts(*events.c).order_by(events.c.at.desc().nulls_last(), events.c.event_id).limit(bindparam("most"))
+)
+_SEEN = Prepared(lambda: _acts(events.c.article_id).distinct())

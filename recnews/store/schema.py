@@ -67,6 +67,7 @@ articles = _table(
     Column("story_id", _Int),
     Column("bands", LargeBinary),
     Column("category", Text, nullable=False),
+    Column("editor_category", Text),
     Column("lang", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("title", Text, nullable=False),
@@ -87,6 +88,7 @@ story_bands = _table(
     rowid=False,
 )
 
+# `seq` is the number of the transaction that stored the event, for followers of the reading log.
 events = _table(
     "events",
     Column("user_id", Text, primary_key=True),
@@ -96,8 +98,10 @@ events = _table(
     Column("weight", _Real, nullable=False),
     Column("dwell", _Real),
     Column("at", _Int),
+    Column("seq", _Int, nullable=False),
     Index("events_by_user_time", "user_id", "at"),
     Index("events_by_time", "at", "article_id"),
+    Index("events_by_seq", "seq"),
     rowid=False,
 )
 
@@ -112,6 +116,8 @@ vectors = _table(
         autoincrement=False,
     ),
     Column("text_digest", LargeBinary, nullable=False),
+    Column("predicted_category", Text),
+    Column("probability", _Real),
     Column("vector", LargeBinary, nullable=False),
     Column("keywords", Text, nullable=False),
     Index("vectors_by_article", "article_id"),
@@ -123,6 +129,31 @@ indexed_through = _table(
     Column("generation", Text, primary_key=True),
     Column("seq", _Int, nullable=False),
     Column("article_id", _Int, nullable=False),
+)
+
+# Behaviour vectors; `readers` is 0 for what text predicts. See recnews.behaviour.
+behaviours = _table(
+    "behaviours",
+    Column("generation", Text, primary_key=True),
+    Column(
+        "article_id",
+        _Int,
+        ForeignKey("articles.article_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("readers", _Int, nullable=False),
+    Column("inner", LargeBinary, nullable=False),
+    Column("outer", LargeBinary, nullable=False),
+    Index("behaviours_by_article", "article_id"),
+)
+
+# Up to which change each generation has counted the reading log, and how many events there were.
+behaviour_through = _table(
+    "behaviour_through",
+    Column("generation", Text, primary_key=True),
+    Column("seq", _Int, nullable=False),
+    Column("events", _Int, nullable=False),
 )
 
 # Words that a generation has not learned, by the articles they stand in; see recnews.store.words.
@@ -152,6 +183,69 @@ induced_words = _table(
     Column("articles", Integer),
     Column("vector", LargeBinary),
     Index("induced_words_by_rank", "generation", "rank"),
+)
+
+# Articles that editors have put into a place of every feed, and between which times.
+pins = _table(
+    "pins",
+    Column(
+        "article_id",
+        _Int,
+        ForeignKey("articles.article_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("slot", Integer, nullable=False),
+    Column("starts_at", _Int),
+    Column("until", _Int),
+    Column("created_at", _Int, nullable=False),
+)
+
+# What editors keep out of feeds ("block"), or out of what is chosen for one reader ("impersonal").
+rules = _table(
+    "rules",
+    Column("kind", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    rowid=False,
+)
+
+# That readers were forgotten, not who: what was learned before should be learned again. `done`: their bytes are gone.
+forgotten = _table(
+    "forgotten",
+    Column("seq", _Int, primary_key=True, autoincrement=False),
+    Column("at", _Int, nullable=False),
+    Column("events", _Int, nullable=False),
+    Column("rejected", _Int, nullable=False),
+    Column("done", Integer, nullable=False, server_default="0"),
+)
+
+# No row while ids of readers are kept as they come; else one, that tells with which key they are hashed. `clean`: no
+# byte of a plain id is left.
+reader_key = _table(
+    "reader_key",
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("clean", Integer, nullable=False),
+)
+
+# What `recnews watch` knows of each feed and folder, as JSON. Here, so that no backup holds it without the articles
+# that it says are taken in.
+sources = _table(
+    "sources",
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    rowid=False,
+)
+
+# The files of a watched folder, as they were when they were last seen; `digest` is there once one was taken in.
+watched_files = _table(
+    "watched_files",
+    Column("source", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("mtime_ns", _Int, nullable=False),
+    Column("size", _Int, nullable=False),
+    Column("digest", LargeBinary),
+    rowid=False,
 )
 
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from recnews.records import ArticleId, Float32
+from recnews.records import ArticleId, Float32, Guess
 from recnews.store.articles import ArticleText
-from recnews.store.database import Database, announce
-from recnews.store.schema import article_ids, articles, change_counter, indexed_through, vectors
+from recnews.store.behaviours import BehaviourRows, forget_behaviours, put_behaviours
+from recnews.store.database import Database, announce, count_rows
+from recnews.store.guesses import CATEGORY, guess_columns
+from recnews.store.prepared import Prepared, among_given, listed
+from recnews.store.schema import article_ids, articles, behaviours, change_counter, indexed_through, vectors
 from recnews.store.words import Met, count_new_words, forget_words, next_rank
 
 Token = str
@@ -36,7 +39,8 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is now served under an id: nothing (`stored` False: deleted), or a state, with its vector once encoded."""
+    """What is now served under an id: nothing (`stored` False: deleted), or a state, with its vector once encoded and
+    its outer behaviour vector where the generation has one."""
 
     article_id: ArticleId
     stored: bool
@@ -48,6 +52,7 @@ class Change:
     source: str
     story_id: int
     vector: Float32 | None
+    outer: Float32 | None = None
 
 
 class Vectors:
@@ -93,11 +98,14 @@ class Vectors:
         keywords: Sequence[str],
         live: bool = True,
         met: Met | None = None,
+        predicted: BehaviourRows | None = None,
+        guesses: Sequence[Guess | None] | None = None,
     ) -> bool:
         """Store the vectors of `pending.texts`, the new words met in them and where the generation now stands, in one
         transaction; False, and nothing is written, when another process has induced words since these were encoded.
 
-        `matrix` is (n, dim) float32. `live` tells followers; a generation in training has none.
+        `matrix` is (n, dim) float32; `predicted` are the behaviour vectors of the same articles, `guesses` (n,)
+        their categories. `live` tells followers; a generation in training has none.
         """
         seq, last_id = _place(pending.token)
         with self._database.write(derived=True) as connection:
@@ -113,14 +121,17 @@ class Vectors:
                     "text_digest": digest,
                     "vector": vector.tobytes(),
                     "keywords": words,
+                    **guess_columns(guess),
                 }
-                for article_id, digest, vector, words in zip(ids, pending.text_digests, matrix, keywords, strict=True)
+                for article_id, digest, vector, words, guess in zip(
+                    ids, pending.text_digests, matrix, keywords, guesses or [None] * len(ids), strict=True
+                )
                 if present.get(article_id) == digest  # else deleted or changed meanwhile: another may have encoded that
             ]
             if rows:
                 statement = insert_or(vectors)
-                replaced = {name: statement.excluded[name] for name in ("text_digest", "vector", "keywords")}
                 key = [vectors.c.generation, vectors.c.article_id]
+                replaced = {name: statement.excluded[name] for name in rows[0].keys() - {"generation", "article_id"}}
                 connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), rows)
             place = insert_or(indexed_through).values(generation=generation, seq=seq, article_id=last_id)
             connection.execute(
@@ -134,6 +145,9 @@ class Vectors:
                 count_new_words(
                     connection, generation, {article_id: words[article_id] for article_id in written}, met.often
                 )
+            if predicted:
+                kept = np.isin(predicted.ids, np.array(written, dtype=np.int64))
+                put_behaviours(connection, generation, predicted.some(kept))
             if live:
                 announce(connection, written)
         return True
@@ -141,15 +155,23 @@ class Vectors:
     def knows(self, token: Token) -> bool:
         """Whether the store has come as far as `token`; False when it was put back to an earlier state."""
         with self._database.read() as connection:
-            return bool(connection.execute(select(change_counter.c.value)).scalar_one() >= _place(token)[0])
+            return bool(_COUNTER.rows(connection)[0].value >= _place(token)[0])
+
+    def distance(self, token: Token) -> int:
+        """How many articles have changed since `token`."""
+        with self._database.read() as connection:
+            return count_rows(
+                connection, article_ids, tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(*_place(token))
+            )
 
     def changes(self, generation: str, since: Token, limit: int) -> tuple[list[Change], Token]:
         """What changed after `since`, oldest first, at most `limit`, and the token to ask with next time.
 
         Rows of a transaction that commits later are never skipped: their sequence numbers are higher.
         """
+        seq, article_id = _place(since)
         with self._database.read() as connection:
-            rows = connection.execute(_changes_query(generation, since, limit)).all()
+            rows = _CHANGES.rows(connection, generation=generation, seq=seq, article_id=article_id, most=limit)
         found = [
             Change(
                 article_id=ArticleId(row.id),
@@ -162,6 +184,7 @@ class Vectors:
                 source=row.source or "",
                 story_id=row.story_id or row.id,
                 vector=None if row.vector is None else np.frombuffer(row.vector, dtype=np.float32),
+                outer=None if row.outer is None else np.frombuffer(row.outer, dtype=np.float32),
             )
             for row in rows
         ]
@@ -169,11 +192,9 @@ class Vectors:
 
     def keywords(self, generation: str, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """The most telling words of articles, the most telling first."""
-        query = select(vectors.c.article_id, vectors.c.keywords).where(
-            vectors.c.generation == generation, vectors.c.article_id.in_([int(i) for i in ids])
-        )
         with self._database.read() as connection:
-            return {row.article_id: tuple(row.keywords.split()) for row in connection.execute(query)}
+            rows = _KEYWORDS.rows(connection, generation=generation, ids=listed(map(int, ids)))
+        return {row.article_id: tuple(row.keywords.split()) for row in rows}
 
     def of(self, generation: str, ids: Iterable[int]) -> dict[int, Float32]:
         """Vectors of articles, (dim,) each; an article without one is left out."""
@@ -182,6 +203,18 @@ class Vectors:
         )
         with self._database.read() as connection:
             return {row.article_id: np.frombuffer(row.vector, dtype=np.float32) for row in connection.execute(query)}
+
+    def page(self, generation: str, after: int, limit: int) -> list[tuple[int, Float32]]:
+        """Ids above `after`, ascending, and their vectors, (dim,) each."""
+        query = (
+            select(vectors.c.article_id, vectors.c.vector)
+            .where(vectors.c.generation == generation, vectors.c.article_id > after)
+            .order_by(vectors.c.article_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [(row.article_id, np.frombuffer(row.vector, dtype=np.float32)) for row in rows]
 
     def sample(self, generation: str, limit: int) -> list[tuple[ArticleText, Float32]]:
         """Some articles whose stored vector belongs to their text as it is now, spread over the ids."""
@@ -235,6 +268,7 @@ class Vectors:
             connection.execute(delete(vectors).where(vectors.c.generation == generation))
             connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
             forget_words(connection, lambda name: name == generation)
+            forget_behaviours(connection, lambda name: name == generation)
 
     def retain(self, generations: Sequence[str]) -> None:
         """Forget the vectors and places of all generations but these."""
@@ -242,6 +276,7 @@ class Vectors:
             connection.execute(delete(vectors).where(vectors.c.generation.not_in(generations)))
             connection.execute(delete(indexed_through).where(indexed_through.c.generation.not_in(generations)))
             forget_words(connection, lambda name: name.not_in(generations))
+            forget_behaviours(connection, lambda name: name.not_in(generations))
 
     def restart(self, generation: str) -> None:
         """Let a generation look at every article again; vectors that still fit are kept."""
@@ -249,7 +284,8 @@ class Vectors:
             connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
 
 
-def _changes_query(generation: str, since: Token, limit: int) -> Select[Any]:
+def _changes_query() -> Select[Any]:
+    generation: Any = bindparam("generation")
     return (
         select(
             article_ids.c.seq,
@@ -258,21 +294,26 @@ def _changes_query(generation: str, since: Token, limit: int) -> Select[Any]:
             func.coalesce(articles.c.published_at, articles.c.ingested_at).label("published_at"),
             articles.c.expires_at,
             articles.c.editor_expires_at,
-            articles.c.category,
+            CATEGORY.label("category"),
             articles.c.lang,
             articles.c.source,
             articles.c.story_id,
             vectors.c.vector,
+            behaviours.c.outer,
         )
         .outerjoin_from(article_ids, articles, articles.c.article_id == article_ids.c.id)
         .outerjoin(vectors, _vector_of(generation))
-        .where(tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(*_place(since)), article_ids.c.seq > 0)
+        .outerjoin(behaviours, and_(behaviours.c.generation == generation, behaviours.c.article_id == article_ids.c.id))
+        .where(
+            tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(bindparam("seq"), bindparam("article_id")),
+            article_ids.c.seq > 0,
+        )
         .order_by(article_ids.c.seq, article_ids.c.id)
-        .limit(limit)
+        .limit(bindparam("most"))
     )
 
 
-def _vector_of(generation: str, article_id: Any = article_ids.c.id) -> ColumnElement[bool]:
+def _vector_of(generation: Any, article_id: Any = article_ids.c.id) -> ColumnElement[bool]:
     return and_(vectors.c.generation == generation, vectors.c.article_id == article_id)
 
 
@@ -284,3 +325,12 @@ def _place(token: Token) -> tuple[int, int]:
 def _indexed_through(connection: Connection, generation: str) -> tuple[int, int]:
     row = connection.execute(select(indexed_through).where(indexed_through.c.generation == generation)).one_or_none()
     return (0, 0) if row is None else (row.seq, row.article_id)
+
+
+_COUNTER = Prepared(lambda: select(change_counter.c.value))
+_CHANGES = Prepared(_changes_query)
+_KEYWORDS = Prepared(
+    lambda: select(vectors.c.article_id, vectors.c.keywords).where(
+        vectors.c.generation == bindparam("generation"), among_given(vectors.c.article_id)
+    )
+)

@@ -45,7 +45,7 @@ class Tokenizer:
         words = [
             word if self._simplify is None else replace(word, word=self._simplify(word.word)) for word in dictionary
         ]
-        self._cut: Cut = _ENGINES[settings.tokenizer](words, settings.hmm)
+        self._cut: Cut = _ENGINES[settings.tokenizer](tuple(words), settings.hmm)
         self._kept = _Remembered(self._keep)
 
     def __call__(self, text: str) -> list[str]:
@@ -115,7 +115,10 @@ def shipped_stop_words() -> frozenset[str]:
     )
 
 
-def _rjieba(dictionary: Sequence[DictionaryWord], hmm: bool) -> Cut:
+# Kept: making an engine stops every thread of the process for as long as it takes to read the dictionary, and the next
+# generation most often has the same one.
+@lru_cache(2)
+def _rjieba(dictionary: tuple[DictionaryWord, ...], hmm: bool) -> Cut:
     import rjieba
 
     engine = rjieba.Jieba()
@@ -124,7 +127,8 @@ def _rjieba(dictionary: Sequence[DictionaryWord], hmm: bool) -> Cut:
     return lambda text: engine.cut(text, hmm)
 
 
-def _jieba(dictionary: Sequence[DictionaryWord], hmm: bool) -> Cut:
+@lru_cache(2)
+def _jieba(dictionary: tuple[DictionaryWord, ...], hmm: bool) -> Cut:
     import logging
 
     import jieba
@@ -137,4 +141,4 @@ def _jieba(dictionary: Sequence[DictionaryWord], hmm: bool) -> Cut:
     return lambda text: engine.lcut(text, HMM=hmm)
 
 
-_ENGINES: dict[str, Callable[[Sequence[DictionaryWord], bool], Cut]] = {"rjieba": _rjieba, "jieba": _jieba}
+_ENGINES: dict[str, Callable[[tuple[DictionaryWord, ...], bool], Cut]] = {"rjieba": _rjieba, "jieba": _jieba}

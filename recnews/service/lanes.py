@@ -1,0 +1,61 @@
+"""Lanes: one thread, one newsroom, one request after the other.
+
+A worker has two, so that a feed never waits for an ingest: SQLite lets readers go on while one writes.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from recnews.config import Settings
+from recnews.newsroom import Newsroom
+from recnews.service.metrics import STAGES, WAITING
+from recnews.service.problems import ProblemError
+from recnews.serving import Serving
+
+T = TypeVar("T")
+
+
+class Lane:
+    """A thread with a newsroom of its own."""
+
+    def __init__(self, name: str, home: Path, settings: Settings) -> None:
+        self.name, self._settings = name, settings.service
+        self._pool = ThreadPoolExecutor(1, f"recnews-{name}")
+        self._wait, self._gauge = STAGES.labels(f"wait for {name}"), WAITING.labels(name)
+        self._waiting = 0
+        self.room = self._pool.submit(Newsroom.open, home, settings).result()
+
+    async def run(self, work: Callable[[Newsroom], T]) -> T:
+        """What `work` makes of the lane's newsroom, once its turn has come. What has begun is always finished.
+
+        Raises `ProblemError` when too many wait already, or when its turn comes too late: then the work is not begun.
+        """
+        if self._waiting >= self._settings.waiting:
+            raise ProblemError("busy", f"{self._waiting} requests wait already", retry_after=1)
+        self._waiting += 1
+        self._gauge.set(self._waiting)
+        try:
+            return await asyncio.wrap_future(self._pool.submit(self._turn, work, time.perf_counter()))
+        finally:
+            self._waiting -= 1
+            self._gauge.set(self._waiting)
+
+    def hand_over(self, opened: Serving, hold: bool) -> None:
+        """Let the lane answer from another generation, between two requests; returns once it does."""
+        self._pool.submit(self.room.take_over, opened, hold).result()
+
+    def close(self) -> None:
+        """Finish what has begun or waits, then close the newsroom."""
+        self._pool.submit(self.room.close).result()
+        self._pool.shutdown()
+
+    def _turn(self, work: Callable[[Newsroom], T], asked: float) -> T:
+        waited = time.perf_counter() - asked
+        self._wait.observe(waited)
+        if waited > self._settings.timeout_seconds:
+            raise ProblemError("busy", f"the turn of this request came after {waited:.1f} seconds only", retry_after=1)
+        return work(self.room)

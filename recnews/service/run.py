@@ -1,0 +1,65 @@
+"""Starting the service: checks, workers, and a graceful end."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from recnews.config import Settings
+from recnews.errors import MissingExtraError, UsageError
+from recnews.service import logs
+from recnews.service.keys import Keys
+
+# The workers share the cores: a feed is too small to be cut up, and threads that wait for each other only spin.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where and how to answer."""
+
+    host: str
+    port: int
+    workers: int
+    log_ids: bool
+
+
+def serve(home: Path, settings: Settings, listening: Listening) -> None:
+    """Answer until told to stop. Raises `MissingExtraError`; `UsageError` for an address others can reach, without a
+    key."""
+    try:
+        import fastapi  # noqa: F401 - looked for, before anything is started
+        import prometheus_client  # noqa: F401
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "serve", "the service") from error
+    if listening.host not in _LOCAL and not Keys(home).all():
+        raise UsageError(
+            f"without keys only this machine is answered; before listening on {listening.host}, `recnews keys create`"
+        )
+    folder = tempfile.mkdtemp(prefix="recnews-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
+    from recnews.service.app import Plan
+
+    logs.set_up(listening.log_ids)
+    # uvicorn sends itself the signal again once it has stopped; what follows below must still be done.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    Plan(str(home), listening.host, listening.log_ids, os.getpid()).export()
+    keeper = subprocess.Popen([sys.executable, "-m", "recnews.service.house", str(home), str(os.getpid())])  # noqa: S603 - this very program
+    try:
+        uvicorn.run(
+            "recnews.service.app:create", factory=True, host=listening.host, port=listening.port,
+            workers=listening.workers, log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=settings.service.grace_seconds, timeout_keep_alive=30, lifespan="on",
+        )  # fmt: skip
+    finally:
+        keeper.send_signal(signal.SIGTERM)
+        keeper.wait()
+        shutil.rmtree(folder, ignore_errors=True)
