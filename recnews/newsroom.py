@@ -583,9 +583,11 @@ class Newsroom:
         """Whether another generation is live than the one this newsroom answers from."""
         return self._kept is None or self._kept.asked != self.generations.current().live
 
-    def misses_articles(self) -> bool:
-        """Whether articles are stored that the generation this newsroom answers from has not encoded."""
-        return self._kept is not None and bool(self.store.vectors.pending(self._kept.generation.id, 1).texts)
+    def misses_articles(self, opened: Serving | None = None) -> bool:
+        """Whether articles are stored that a generation has not encoded: the one that was opened beside, else the one
+        this newsroom answers from."""
+        serving = opened or self._kept
+        return serving is not None and self.store.vectors.lacks(serving.generation.id)
 
     def lag(self) -> int:
         """How many changed articles this newsroom has not taken over; it will for the next question."""

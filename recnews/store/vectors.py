@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import ArticleId, Float32, Guess
@@ -89,6 +89,23 @@ class Vectors:
             len(window) < limit,
             again,
         )
+
+    def lacks(self, generation: str) -> bool:
+        """Whether there is an article whose present text `generation` has not encoded."""
+        with self._database.read() as connection:
+            place = _indexed_through(connection, generation)
+            lacking = or_(
+                vectors.c.text_digest.is_(None),
+                and_(vectors.c.text_digest != articles.c.text_digest, vectors.c.text_digest != b""),
+            )
+            query = (
+                select(article_ids.c.id)
+                .join_from(article_ids, articles, articles.c.article_id == article_ids.c.id)
+                .outerjoin(vectors, _vector_of(generation))
+                .where(tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(*place), article_ids.c.seq > 0, lacking)
+                .limit(1)
+            )
+            return connection.execute(query).first() is not None
 
     def write(  # noqa: PLR0917
         self,
