@@ -82,15 +82,20 @@ def moment(option: str, text: str | None, newsroom: "Newsroom") -> datetime | No
     """A time that was typed. Without an offset it is read in the zone of the settings; refused where there is none."""
     if text is None:
         return None
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise UsageError(f"{option}: {text!r} is not a time; write it as 2026-05-01T08:00+08:00") from error
+    found = as_time(option, text)
     if found.tzinfo is None:
         found = found.replace(tzinfo=_zone(option, text, newsroom.settings.ingest.timezone))
     if found.year not in _YEARS:
         raise UsageError(f"{option}: {text!r} is not between the years 1900 and 2200")
     return found
+
+
+def as_time(option: str, text: str) -> datetime:
+    """A time that was typed, with or without an offset. Raises `UsageError`."""
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageError(f"{option}: {text!r} is not a time; write it as 2026-05-01T08:00+08:00") from error
 
 
 def moment_or_age(option: str, text: str | None, newsroom: "Newsroom") -> datetime | timedelta | None:

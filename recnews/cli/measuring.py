@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from recnews.cli import output
+from recnews.cli import common, output
 from recnews.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -37,10 +37,7 @@ def moment(option: str, text: str | None, settings: "Settings") -> datetime | No
     """A time that was typed, in UTC."""
     if text is None:
         return None
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise UsageError(f"{option}: {text!r} is not a time; write it as 2026-05-01T08:00+08:00") from error
+    found = common.as_time(option, text)
     place = zone(settings)
     if found.tzinfo is None and place is None:
         raise UsageError(f"{option}: {text!r} has no time zone; give --timezone Asia/Shanghai (or yours)")

@@ -38,6 +38,12 @@ def _table(name: str, *parts: Column[object] | Index, rowid: bool = True) -> Tab
     return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=rowid)
 
 
+def _of_article() -> Column[object]:
+    """The key of what belongs to a stored article and goes with it."""
+    cascade = ForeignKey("articles.article_id", ondelete="CASCADE")
+    return Column("article_id", _Int, cascade, primary_key=True, autoincrement=False)
+
+
 schema_version = _table("schema_version", Column("version", Integer, nullable=False))
 
 # One row; its value is the sequence number of the last change. Taken inside the writing transaction.
@@ -108,13 +114,7 @@ events = _table(
 vectors = _table(
     "vectors",
     Column("generation", Text, primary_key=True),
-    Column(
-        "article_id",
-        _Int,
-        ForeignKey("articles.article_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_article(),
     Column("text_digest", LargeBinary, nullable=False),
     Column("predicted_category", Text),
     Column("probability", _Real),
@@ -135,13 +135,7 @@ indexed_through = _table(
 behaviours = _table(
     "behaviours",
     Column("generation", Text, primary_key=True),
-    Column(
-        "article_id",
-        _Int,
-        ForeignKey("articles.article_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_article(),
     Column("readers", _Int, nullable=False),
     Column("inner", LargeBinary, nullable=False),
     Column("outer", LargeBinary, nullable=False),
@@ -161,13 +155,7 @@ new_words = _table(
     "new_words",
     Column("generation", Text, primary_key=True),
     Column("word", Text, primary_key=True),
-    Column(
-        "article_id",
-        _Int,
-        ForeignKey("articles.article_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_article(),
     Column("occurrences", Integer, nullable=False),
     Index("new_words_by_article", "article_id"),
     rowid=False,
@@ -188,13 +176,7 @@ induced_words = _table(
 # Articles that editors have put into a place of every feed, and between which times.
 pins = _table(
     "pins",
-    Column(
-        "article_id",
-        _Int,
-        ForeignKey("articles.article_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of_article(),
     Column("slot", Integer, nullable=False),
     Column("starts_at", _Int),
     Column("until", _Int),
