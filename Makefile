@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint format types layers check bench bench-similarity bench-feeds clean help
+.PHONY: demo test lint format types layers check rehearse bench bench-similarity bench-feeds clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -34,6 +34,11 @@ layers: $(VENV)/.dev-installed  ## Who may import whom
 
 check: lint types layers test  ## Everything but the demo
 
+rehearse: $(VENV)/.deploy-installed  ## Lint Dockerfile, compose file and systemd unit, and try them without an engine; a minute
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/python deploy/rehearse.py
+
 bench: $(VENV)/.dev-installed  ## Measure beside the naive way; needs ../shared/data, else says so
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/encode.py
@@ -59,4 +64,8 @@ $(VENV)/.demo-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.deploy-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[deploy]'
 	@touch $@
