@@ -29,8 +29,8 @@ class Audience:
 @dataclass(frozen=True, slots=True)
 class Spread:
     """How a feed is spread. `diversity` pushes down what is like something already chosen; `coverage` pushes up what is
-    for an interest that has had less than its share. Of `stories` (n,) one each is shown; of each row of `labels`, (n,)
-    numbers with -1 for none, at most the cap that goes with it.
+    for an interest that has had fewer places than its share. Of `stories` (n,) one each is shown; of each row of
+    `labels`, (n,) numbers with -1 for none, at most the cap that goes with it.
 
     `interest` (n,) names the interest of each candidate, `importance` (m,) their shares.
     """
@@ -102,33 +102,37 @@ def _uniform(ids: Int64, seed: int) -> Float64:
 def diversify(scores: Float32, vectors: Float32, k: int, spread: Spread) -> Int64:
     """(k',) rows of `scores` (n,) in the order to show them.
 
-    Each next row has the highest `score - diversity * likeness + coverage * (importance - share so far)`, where
-    likeness is the largest inner product of its vector (n, dim) with one already chosen, negative ones counting as none
-    (maximal marginal relevance: Carbonell and Goldstein 1998), and the last term calibrates the feed to the reader's
-    interests (after Steck 2018). Ties go to the lower row.
+    Each next row has the highest `score - diversity * likeness + coverage * owed`, where likeness is the largest inner
+    product of its vector (n, dim) with one already chosen, negative ones counting as none (maximal marginal relevance:
+    Carbonell and Goldstein 1998), and `owed` is how many places its interest is short of its share of the feed so far,
+    this place included. What is owed adds up from place to place, so an interest whose articles score less gets its
+    places, too, only later (proportionality as in Dang and Croft 2012). Ties go to the lower row.
     """
     chosen: list[int] = []
     left = scores.astype(np.float32).copy()
     likeness = np.zeros(len(scores), dtype=np.float32)
-    short = np.zeros(len(scores), dtype=np.float32) if spread.importance is None else spread.importance[spread.interest]
-    taken = np.zeros(1 if spread.importance is None else len(spread.importance), dtype=np.float32)
-    capped = np.zeros(len(scores), dtype=bool)
-    for place in range(min(k, len(np.unique(spread.stories)))):
-        value = left - np.float32(spread.diversity) * likeness
-        if spread.coverage and spread.interest is not None:
-            value = value + np.float32(spread.coverage) * (short - taken[spread.interest] / max(place, 1))
-        if not (~capped & (left > -np.inf)).any():
+    interest = spread.interest if spread.coverage else None
+    share = taken = np.zeros(0, dtype=np.float32)
+    if interest is not None and spread.importance is not None:
+        share, taken = spread.importance, np.zeros(len(spread.importance), dtype=np.float32)
+    for place in range(min(k, len(scores))):
+        value = left
+        if spread.diversity:
+            value = value - np.float32(spread.diversity) * likeness
+        if interest is not None:
+            value = value + (np.float32(spread.coverage) * (share * (place + 1) - taken))[interest]
+        best = int(np.argmax(value))
+        if value[best] == -np.inf:
             break
-        best = int(np.argmax(np.where(capped, -np.inf, value)))
         chosen.append(best)
         left[spread.stories == spread.stories[best]] = -np.inf
         if spread.diversity:
             likeness = np.maximum(likeness, np.einsum("ij,j->i", vectors, vectors[best]))
-        if spread.interest is not None:
-            taken[spread.interest[best]] += 1
+        if interest is not None:
+            taken[interest[best]] += 1
         for labels, cap in spread.labels:
             if labels[best] >= 0 and int((labels[chosen] == labels[best]).sum()) >= cap:
-                capped |= labels == labels[best]
+                left[labels == labels[best]] = -np.inf
     return np.array(chosen, dtype=np.int64)
 
 

@@ -54,8 +54,6 @@ class Served:
         """From now on, feeds can be asked for under these settings, by these names."""
         for room in self._feeds.values():
             room.close()
-        for room in self._feeds.values():
-            room.close()
         self._feeds = {name: Newsroom.open(self._folder, settings) for name, settings in feeds.items()}
 
     def feed(self, name: str, question: Question, k: int) -> list[str]:

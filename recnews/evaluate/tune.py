@@ -28,7 +28,7 @@ VALUES: Mapping[str, tuple[float, ...]] = {
     "popularity_half_life_hours": (6.0, 24.0, 48.0, 168.0),
     "half_life_days": (1.0, 3.0, 14.0, 60.0),
     "interests": (1, 3, 6),
-    "coverage": (0.0, 0.2, 0.4),
+    "coverage": (0.0, 0.1, 0.3),
     "diversity": (0.0, 0.1, 0.2),
     "exploration": (0.0, 0.02),
 }
