@@ -72,21 +72,26 @@ class Catalog:
         """Ids, ascending, of articles that may be shown at `now`: published, not expired, not hidden, passing the
         filter, and neither excluded nor of the story of an excluded one."""
         columns, moment = self._columns, to_micros(now)
-        shown = ~columns.hidden & (columns.published <= moment) & (columns.expires > moment)
-        for values, names in ((columns.category, "categories"), (columns.lang, "langs"), (columns.source, "sources")):
-            asked = getattr(wanted, names) if wanted else ()
+        wanted = wanted or Filter()
+        in_time = columns.published <= moment
+        if wanted.since:
+            in_time &= columns.published >= to_micros(wanted.since)
+        rows = np.flatnonzero(in_time)  # a feed asks for a few days: what follows looks at their articles only
+        shown = ~columns.hidden[rows] & (columns.expires[rows] > moment)
+        for values, asked, refused in (
+            (columns.category, wanted.categories, wanted.no_categories),
+            (columns.lang, wanted.langs, ()),
+            (columns.source, wanted.sources, wanted.no_sources),
+        ):
             if asked:
-                shown &= np.isin(values, [columns.code(name) for name in asked])
-        for values, names in ((columns.category, "no_categories"), (columns.source, "no_sources")):
-            refused = getattr(wanted, names) if wanted else ()
+                shown &= np.isin(values[rows], [columns.code(name) for name in asked])
             if refused:
-                shown &= ~np.isin(values, [columns.code(name) for name in refused])
-        if wanted and wanted.since:
-            shown &= columns.published >= to_micros(wanted.since)
-        excluded = np.isin(columns.ids, np.fromiter(exclude, dtype=np.int64))
-        if excluded.any():
-            shown &= ~np.isin(columns.story, columns.story[excluded])
-        return columns.ids[shown]
+                shown &= ~np.isin(values[rows], [columns.code(name) for name in refused])
+        excluded = np.fromiter(exclude, dtype=np.int64)
+        if len(excluded):
+            told = columns.story[columns.rows(excluded[self.holds(excluded)])]
+            shown &= ~_among(columns.story[rows], told)
+        return columns.ids[rows[shown]]
 
     @property
     def newest(self) -> int:
@@ -121,7 +126,7 @@ class Catalog:
 
     def holds(self, ids: Int64) -> Bools:
         """(n,) which ids are in the catalog."""
-        return np.isin(ids, self._columns.ids)
+        return self._columns.holds(ids)
 
     def parts(self, ids: Int64) -> tuple[Float32, Float32]:
         """(n, dim) article vectors and (n, behaviour) scaled outer vectors of ids; zero where there is none."""
@@ -232,6 +237,12 @@ class _Columns:
         """(n,) rows of ids that are all present."""
         return np.searchsorted(self.ids, ids)
 
+    def holds(self, ids: Int64) -> Bools:
+        """(n,) which ids have a row."""
+        if not len(self.ids):
+            return np.zeros(len(ids), dtype=bool)
+        return np.asarray(self.ids[np.minimum(self.rows(ids), len(self.ids) - 1)] == ids)
+
     def labels(self, column: str, ids: Int64) -> Int64:
         """(n,) codes of ids in a column of names, -1 for the empty name; every id must be present."""
         codes: Int64 = getattr(self, column)[self.rows(ids)].astype(np.int64)
@@ -290,6 +301,15 @@ class _Columns:
             self._codes[name] = len(self.names)
             self.names.append(name)
         return self._codes[name]
+
+
+def _among(values: Int64, few: Int64) -> Bools:
+    """(n,) which values are among a few; all are ids, small numbers, so a table is quicker than to sort."""
+    if not len(values) or not len(few):
+        return np.zeros(len(values), dtype=bool)
+    table = np.zeros(max(int(values.max()), int(few.max())) + 1, dtype=bool)
+    table[few] = True
+    return table[values]
 
 
 def snapshots(folder: Path) -> list[Path]:

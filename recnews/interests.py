@@ -91,52 +91,60 @@ def grouped(vectors: Float32, weights: Float32, most: int, gain: float) -> Int64
 
     Spherical k-means (Dhillon and Modha 2001) that starts from vectors far from each other, on inner products alone.
     """
-    if len(vectors) < 2:
+    counts = np.arange(1, min(most, len(vectors) // 2) + 1)
+    if len(counts) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
-    products = (vectors @ vectors.T).astype(np.float64)
-    heavy = weights.astype(np.float64)
-    best, found = -np.inf, np.zeros(len(vectors), dtype=np.int64)
-    for count in range(1, min(most, len(vectors) // 2) + 1):
-        groups = _k_means(products, heavy, count)
-        fit = _cohesion(products, heavy, groups, count) - gain * (count - 1)
-        if fit > best + 1e-9:
-            best, found = fit, groups
-    _, found = np.unique(found, return_inverse=True)
+    products, heavy = (vectors @ vectors.T).astype(np.float64), weights.astype(np.float64)
+    groupings = _k_means(products, heavy, counts)
+    fits = _cohesion(products, heavy, groupings, len(counts)) - gain * (counts - 1)
+    best = 0
+    for row in range(1, len(counts)):  # of groupings that are as good as each other, that of fewer groups
+        best = row if fits[row] > fits[best] + 1e-9 else best
+    _, found = np.unique(groupings[best], return_inverse=True)
     return np.asarray(found, dtype=np.int64)
 
 
-def _k_means(products: Float64, weights: Float64, count: int) -> Int64:
+def _k_means(products: Float64, weights: Float64, counts: Int64) -> Int64:
+    """(c, n) group of each vector when there are 1, 2 … c groups: all at once, for each is a small sum."""
+    most = len(counts)
     seeds = [int(np.argmax(products @ weights))]
     nearest = products[seeds[0]]
-    while len(seeds) < count:
+    while len(seeds) < most:
         seeds.append(int(np.argmin(nearest)))
         nearest = np.maximum(nearest, products[seeds[-1]])
-    groups = np.asarray(products[:, seeds].argmax(axis=1), dtype=np.int64)
+    beyond = np.where(np.arange(most) < counts[:, None], 0, -np.inf)[:, None]
+    groups = np.asarray((products[:, seeds] + beyond).argmax(axis=2), dtype=np.int64)
     for _ in range(_ROUNDS):
-        likeness, lengths = _to_sums(products, weights, groups, count)
-        moved = np.asarray((likeness / np.maximum(lengths, 1e-9)).argmax(axis=1), dtype=np.int64)
+        likeness, lengths = _to_sums(products, weights, groups, most)
+        likeness /= np.maximum(lengths, 1e-9)[:, None]
+        likeness += beyond
+        moved = np.asarray(likeness.argmax(axis=2), dtype=np.int64)
         if (moved == groups).all():
             break
         groups = moved
     return groups
 
 
-def _to_sums(products: Float64, weights: Float64, groups: Int64, count: int) -> tuple[Float64, Float64]:
-    """(n, count) inner products with each group's weighted sum, and (count,) the lengths of the sums."""
-    members = np.zeros((len(groups), count))
-    members[np.arange(len(groups)), groups] = weights
+def _to_sums(products: Float64, weights: Float64, groups: Int64, most: int) -> tuple[Float64, Float64]:
+    """(c, n, most) inner products with each group's weighted sum, and (c, most) the lengths of the sums."""
+    count, n = groups.shape
+    members = np.zeros((n, count * most))
+    members[np.arange(n), groups + most * np.arange(count)[:, None]] = weights
     likeness = products @ members
-    return likeness, np.sqrt(np.maximum(np.einsum("ij,ij->j", members, likeness), 0))
+    lengths = np.sqrt(np.maximum(np.einsum("ij,ij->j", members, likeness), 0))
+    return likeness.reshape(n, count, most).transpose(1, 0, 2), lengths.reshape(count, most)
 
 
-def _cohesion(products: Float64, weights: Float64, groups: Int64, count: int) -> float:
-    """Weighted mean cosine of each vector with the sum of the others of its group; 0 for one that is alone."""
-    likeness, lengths = _to_sums(products, weights, groups, count)
-    rows = np.arange(len(groups))
-    own, norms = likeness[rows, groups], products[rows, rows]
-    left = np.sqrt(np.maximum(lengths[groups] ** 2 - 2 * weights * own + weights**2 * norms, 0))
+def _cohesion(products: Float64, weights: Float64, groups: Int64, most: int) -> Float64:
+    """(c,) weighted mean cosine of each vector with the sum of the others of its group; 0 for one that is alone."""
+    likeness, lengths = _to_sums(products, weights, groups, most)
+    own = np.take_along_axis(likeness, groups[:, :, None], axis=2)[:, :, 0]
+    norms = np.einsum("ii->i", products)
+    left = np.sqrt(
+        np.maximum(np.take_along_axis(lengths, groups, axis=1) ** 2 - 2 * weights * own + weights**2 * norms, 0)
+    )
     cosines = np.where(left > 1e-6, (own - weights * norms) / np.maximum(left, 1e-6), 0)
-    return float((weights * cosines).sum() / weights.sum())
+    return np.asarray(cosines @ weights / weights.sum())
 
 
 def _sums(vectors: Float32, weights: Float32, groups: Int64, count: int) -> Float32:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -126,23 +127,25 @@ class Recommender:
         """
         pins, rules = self._store.editorial.current(request.now)
         events, seen = self._read_by(request)
-        servable = self._servable(request, seen, rules)
         history = self._history(events, request.now, rules)
         if not request.explain:
             history = replace(history, explain=False)
         lately = self._audiences.at(request.now, self._settings)
-        pinned = self._pinned(pins, servable)
-        left = self._without_stories_of(servable, np.array([pin.article_id for pin in pinned], dtype=np.int64))
+        servable = partial(self._servable, request, seen, rules)
+        pinned = self._pinned(pins, servable()) if pins else []
+        taken = np.array([pin.article_id for pin in pinned], dtype=np.int64)
         pinned = [pin for pin in pinned if pin.slot <= request.k]
-        window = self._in_window(left, request.now)
+        window = self._without_stories_of(servable(self._window_start(request.now)), taken)
         wanted = request.k - len(pinned)
         places: list[_Place] = []
-        if wanted:
-            near = self._near(history, self._personal(window, rules), lately, request)
-            for caps in (self._caps(), []):  # without them once nothing else is left
+        near = self._near(history, self._personal(window, rules), lately, request) if wanted else None
+        for caps in (self._caps(), []):  # without them once nothing else is left
+            if near is not None and len(places) < wanted:
                 places += self._nearest(near, history, places, wanted, caps)
-                for pool in (window, left):
-                    places += self._fallback(pool, places, lately, request, wanted, caps)
+                places += self._fallback(window, places, lately, request, wanted, caps)
+            if len(places) < wanted and self._settings.window_days:
+                older = self._without_stories_of(servable(), taken)
+                places += self._fallback(older, places, lately, request, wanted, caps)
         for pin in pinned:
             places.insert(min(pin.slot - 1, len(places)), self._pin(pin, history, lately, request))
         return self._explained(places, history)
@@ -168,9 +171,15 @@ class Recommender:
         told.sort(key=lambda event: (event.at is not None, event.at or request.now), reverse=True)
         return told[: self._settings.history], [event.article_id for event in told]
 
-    def _servable(self, request: FeedRequest, seen: Sequence[int], rules: Rules) -> Int64:
+    def _servable(
+        self, request: FeedRequest, seen: Sequence[int], rules: Rules, start: datetime | None = None
+    ) -> Int64:
+        """Ids, ascending, of what may be shown to who asks, published at `start` or later."""
         excluded = self._store.articles.ids(request.exclude).values() if request.exclude else ()
-        wanted = replace(request.filter, no_categories=rules.blocked_categories, no_sources=rules.blocked_sources)
+        since = max((time for time in (request.filter.since, start) if time is not None), default=None)
+        wanted = replace(
+            request.filter, since=since, no_categories=rules.blocked_categories, no_sources=rules.blocked_sources
+        )
         servable = self._catalog.servable(request.now, wanted, [*seen, *excluded])
         if request.among is not None:
             named = self._store.articles.ids(request.among).values()
@@ -209,10 +218,8 @@ class Recommender:
             return ids
         return ids[~np.isin(self._catalog.stories(ids), self._catalog.stories(taken))]
 
-    def _in_window(self, ids: Int64, now: datetime) -> Int64:
-        if not self._settings.window_days:
-            return ids
-        return ids[self._catalog.published(ids) >= to_micros(now - timedelta(days=self._settings.window_days))]
+    def _window_start(self, now: datetime) -> datetime | None:
+        return now - timedelta(days=self._settings.window_days) if self._settings.window_days else None
 
     def _personal(self, ids: Int64, rules: Rules) -> Int64:
         if not rules.impersonal_categories:
@@ -271,7 +278,8 @@ class Recommender:
         """The best candidates, unlike each other, spread over the reader's interests: as many as fill up to `k`."""
         settings = self._settings
         taken = np.array([place.article_id for place in before], dtype=np.int64)
-        near = near.some(np.flatnonzero(np.isin(near.ids, self._without_stories_of(near.ids, taken))))
+        if len(taken):
+            near = near.some(np.flatnonzero(np.isin(near.ids, self._without_stories_of(near.ids, taken))))
         several = len(history.interests.importance) > 1
         spread = rank.Spread(
             settings.diversity, self._catalog.stories(near.ids), [(labels(near.ids), cap) for labels, cap in caps],
