@@ -188,7 +188,7 @@ class Articles:
 def forget_bands(connection: Connection, ids: Sequence[int]) -> None:
     """Take the bands of articles out, before their text changes or goes."""
     query = select(articles.c.article_id, articles.c.bands).where(
-        articles.c.article_id.in_(ids), articles.c.bands.is_not(None)
+        among(articles.c.article_id, ids), articles.c.bands.is_not(None)
     )
     pairs: list[dict[str, Any]] = [
         {"of_band": band, "of_article": row.article_id}

@@ -165,9 +165,9 @@ def announce(connection: Connection, ids: list[int]) -> None:
         connection.execute(update(table).where(among(table.c.id, ids)).values(seq=next_change(connection)))
 
 
-def among(column: ColumnElement[Any], values: Iterable[int]) -> ColumnElement[bool]:
-    """Whether a column holds one of many numbers, as one parameter: a parameter each takes SQLAlchemy and SQLite longer
-    than looking all of them up."""
+def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> ColumnElement[bool]:
+    """Whether a column holds one of many numbers or words, as one parameter: a parameter each takes SQLAlchemy and
+    SQLite longer than looking all of them up. Not for keys and ids from outside: SQLite ends a text at a NUL here."""
     listed = func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(select(listed.c.value))
 

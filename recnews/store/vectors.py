@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from recnews.records import ArticleId, Float32, Guess
 from recnews.store.articles import ArticleText
 from recnews.store.behaviours import BehaviourRows, forget_behaviours, put_behaviours
-from recnews.store.database import Database, announce, count_rows
+from recnews.store.database import Database, among, announce, count_rows
 from recnews.store.guesses import CATEGORY, guess_columns
 from recnews.store.prepared import Prepared, among_given, listed
 from recnews.store.schema import article_ids, articles, behaviours, change_counter, indexed_through, vectors
@@ -77,7 +77,7 @@ class Vectors:
             again = sum(row.id in wanted and row.done == b"" for row in window)
             texts = connection.execute(
                 select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body)
-                .where(articles.c.article_id.in_(wanted))
+                .where(among(articles.c.article_id, wanted))
                 .order_by(articles.c.article_id)
             ).all()
         token = f"{window[-1].seq}:{window[-1].id}" if window else f"{seq}:{last_id}"
@@ -129,7 +129,7 @@ class Vectors:
             if met and met.induced != next_rank(connection, generation):
                 return False
             ids = [text.article_id for text in pending.texts]
-            query = select(articles.c.article_id, articles.c.text_digest).where(articles.c.article_id.in_(ids))
+            query = select(articles.c.article_id, articles.c.text_digest).where(among(articles.c.article_id, ids))
             present = dict(connection.execute(query).all())
             rows = [
                 {
@@ -216,7 +216,7 @@ class Vectors:
     def of(self, generation: str, ids: Iterable[int]) -> dict[int, Float32]:
         """Vectors of articles, (dim,) each; an article without one is left out."""
         query = select(vectors.c.article_id, vectors.c.vector).where(
-            vectors.c.generation == generation, vectors.c.article_id.in_([int(i) for i in ids])
+            vectors.c.generation == generation, among(vectors.c.article_id, map(int, ids))
         )
         with self._database.read() as connection:
             return {row.article_id: np.frombuffer(row.vector, dtype=np.float32) for row in connection.execute(query)}

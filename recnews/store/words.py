@@ -6,10 +6,10 @@ often an article is encoded, a changed or deleted article takes its words along,
 moment add to each other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
@@ -17,12 +17,10 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import Float32
 from recnews.store.articles import ArticleText
-from recnews.store.database import Database, announce, insert_rows
+from recnews.store.database import Database, among, announce, insert_rows
 from recnews.store.schema import articles, induced_words, new_words, vectors
 
-T = TypeVar("T")
 _GROWTH = 4
-_AT_ONCE = 5000  # SQLite takes some 32,000 parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +145,13 @@ def count_new_words(
 ) -> None:
     """Note what words articles hold that the generation has not learned, in place of what was noted of them before; and
     which of these words have now been met often enough."""
-    for ids in _batched(found):
-        mine = new_words.c.generation == generation
-        connection.execute(delete(new_words).where(mine, new_words.c.article_id.in_(ids)))
+    mine = new_words.c.generation == generation
+    connection.execute(delete(new_words).where(mine, among(new_words.c.article_id, found)))
     rows = [
         (generation, word, article_id, count) for article_id, words in found.items() for word, count in words.items()
     ]
     insert_rows(connection, new_words, rows)
-    for some in _batched({word: None for words in found.values() for word in words}):
-        _mark_ripe(connection, generation, some, often)
+    _mark_ripe(connection, generation, {word: None for words in found.values() for word in words}, often)
 
 
 def forget_words(connection: Connection, gone: Callable[[Any], ColumnElement[bool]]) -> None:
@@ -168,7 +164,7 @@ def _mark_ripe(connection: Connection, generation: str, words: Iterable[str], of
     times = func.sum(new_words.c.occurrences)
     query = (
         select(new_words.c.word, times.label("times"))
-        .where(new_words.c.generation == generation, new_words.c.word.in_(words))
+        .where(new_words.c.generation == generation, among(new_words.c.word, words))
         .group_by(new_words.c.word)
         .having(func.count() >= often.articles, times >= often.occurrences)
     )
@@ -206,12 +202,9 @@ def _fewest(places: Sequence[tuple[int, int]], often: Often, stage: int) -> list
 
 
 def _texts(connection: Connection, ids: set[int]) -> dict[int, ArticleText]:
-    found = {}
-    for some in _batched(sorted(ids)):
-        query = select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body)
-        for row in connection.execute(query.where(articles.c.article_id.in_(some))):
-            found[row.article_id] = ArticleText(*row)
-    return found
+    query = select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body)
+    rows = connection.execute(query.where(among(articles.c.article_id, ids)))
+    return {row.article_id: ArticleText(*row) for row in rows}
 
 
 def _waiting(connection: Connection, generation: str) -> set[tuple[str, int]]:
@@ -223,26 +216,16 @@ def _waiting(connection: Connection, generation: str) -> set[tuple[str, int]]:
 
 def _encode_again(connection: Connection, generation: str, words: Iterable[str]) -> None:
     """The articles that hold words have no vector of their present text any more."""
-    ids = set[int]()
-    for some_words in _batched(words):
-        holding = new_words.c.generation == generation, new_words.c.word.in_(some_words)
-        ids.update(connection.execute(select(new_words.c.article_id).where(*holding)).scalars())
-    for some in _batched(sorted(ids)):
-        mine = vectors.c.generation == generation, vectors.c.article_id.in_(some)
-        connection.execute(update(vectors).where(*mine).values(text_digest=b""))
-        announce(connection, some)
+    holding = new_words.c.generation == generation, among(new_words.c.word, words)
+    ids = sorted(set(connection.execute(select(new_words.c.article_id).where(*holding)).scalars()))
+    mine = vectors.c.generation == generation, among(vectors.c.article_id, ids)
+    connection.execute(update(vectors).where(*mine).values(text_digest=b""))
+    announce(connection, ids)
 
 
 def _stop_counting(connection: Connection, generation: str, words: Iterable[str]) -> None:
     """Forget where words stand."""
-    for some in _batched(words):
-        connection.execute(delete(new_words).where(new_words.c.generation == generation, new_words.c.word.in_(some)))
-
-
-def _batched(items: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, _AT_ONCE)):
-        yield batch
+    connection.execute(delete(new_words).where(new_words.c.generation == generation, among(new_words.c.word, words)))
 
 
 def _is(generation: str, word: str, stage: int) -> tuple[ColumnElement[bool], ...]:
