@@ -66,7 +66,7 @@ def measure(drafts: list[Draft], settings: Settings) -> dict[str, Any]:
         made = room.train()
         room.ingest([replace(draft, category="") for draft in late])
         ids = room.store.articles.ids([draft.key for draft in drafts])
-        _, catalog = room._serving()
+        _, catalog = room.serving.current()
         story = dict(zip(ids, catalog.stories(np.array(list(ids.values()))).tolist(), strict=True))
         known = {story[draft.key] for draft in early}
         asked = [draft for draft in late if story[draft.key] not in known]

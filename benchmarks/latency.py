@@ -21,15 +21,16 @@ from recnews import Newsroom
 from recnews.config import Settings
 from recnews.recommend import Recommender
 from recnews.records import EventDraft
+from recnews.serving import Serving
 
 ARTICLES = 20_000
 READERS = 100
 EVENTS = 200
 ASKED = 500
 STAGES = {
-    Newsroom: ("_serving",),
+    Serving: ("current",),
     Recommender: (
-        "_servable", "_history", "_pinned", "_in_window", "_personal", "_near", "_nearest", "_fallback", "_explained",
+        "_servable", "_history", "_pinned", "_personal", "_near", "_nearest", "_fallback", "_explained",
     ),
 }  # fmt: skip
 """What is timed of each class, where it is there: these are inner parts and may be called otherwise tomorrow."""

@@ -1,6 +1,7 @@
 """recnews: a content recommender for news and articles.
 
-`Newsroom` is the whole public interface; `recnews.records` holds what it returns, `recnews.errors` what it raises.
+`Newsroom` is the whole public interface; `recnews.records` and `recnews.reports` hold what it returns, `recnews.errors`
+what it raises.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -143,8 +143,8 @@ class Generations:
         folder.rename(self.folder / name)
         sync(self.folder)
 
-    def promote(self, name: str) -> None:
-        """Make a generation live, in one rename, after checking every file of it."""
+    def switch_to(self, name: str) -> None:
+        """Make a generation live, in one rename, after checking every file of it. Call it inside `training()`."""
         self.load(name).verify()
         try:
             current = self.current()
@@ -162,8 +162,9 @@ class Generations:
             raise UsageError("there is no earlier generation to roll back to")
         return standing[0]
 
-    def rollback(self, name: str) -> None:
-        """Make `before_live()` live again, after checking it. The one it replaces is kept, to be promoted or pruned."""
+    def switch_back(self, name: str) -> None:
+        """Make `before_live()` live again, after checking it. The one it replaces is kept, to be promoted or pruned.
+        Call it inside `training()`."""
         self.load(name).verify()
         current = self.current()
         later = [entry for entry in current.previous[: current.previous.index(name)] if entry in self.names()]
@@ -174,8 +175,9 @@ class Generations:
         """Size on disk of all generations."""
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
 
-    def prune(self, keep: int) -> list[str]:
-        """Remove all but the live generation and the latest `keep - 1` others; returns the ids removed."""
+    def remove_old(self, keep: int) -> list[str]:
+        """Remove all but the live generation and the latest `keep - 1` others; returns the ids removed. The store
+        should then forget the vectors of all but `names()`. Call it inside `training()`."""
         current = self.current()
         others = [name for name in reversed(self.names()) if name != current.live]
         dropped = others[max(keep - 1, 0) :]

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from recnews import formats
 from recnews.errors import RowError
 from recnews.formats import Frame, ReadOptions
-from recnews.records import Draft, EventDraft, EventsReport, IngestReport, Reject
+from recnews.records import Draft, EventDraft, Reject
+from recnews.reports import EventsReport, IngestReport
 from recnews.store import SeenKeys, Store
 
 OnError = Literal["quarantine", "abort"]

@@ -15,7 +15,8 @@ from recnews import formats, rejected
 from recnews.errors import StorageError, UsageError
 from recnews.formats import ReadOptions
 from recnews.quarantine import Quarantine
-from recnews.records import EventDraft, Forgotten, Held, Reject
+from recnews.records import EventDraft, Held, Reject
+from recnews.reports import Forgotten
 from recnews.store import STORE_FILE, Forgetting, ReaderIds, Store
 
 AUDIT_FILE = "audit.jsonl"

@@ -145,16 +145,6 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What was removed of readers: `events`, and `rejected` rows that waited in the quarantine. `elsewhere` names
-    folders of the home that hold older data, in which nothing was looked at."""
-
-    events: int
-    rejected: int
-    elsewhere: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Pin:
     """An article that editors have put into place `slot` (from 1) of every feed while `starts_at <= time < until`;
     None does not restrict."""
@@ -293,69 +283,3 @@ class Neighbors:
     articles: tuple[ArticleNeighbor, ...]
     tokens: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What became of each row: `read == added + changed + unchanged + duplicate + rejected`.
-
-    `duplicate` rows repeat, with the same content, an id that the same run had already read. `indexed` articles are
-    searchable now; `pending` ones wait for a generation. `quarantine` names the files that hold the rejected rows.
-    """
-
-    read: int
-    added: int
-    changed: int
-    unchanged: int
-    duplicate: int
-    rejected: int
-    indexed: int
-    pending: int
-    quarantine: tuple[str, ...] = ()
-    rejects: tuple[Reject, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EventsReport:
-    """What became of each event: `read == added + duplicate + rejected`. `waiting` of the added ones name an article
-    that is not stored yet; they count as soon as it is."""
-
-    read: int
-    added: int
-    duplicate: int
-    rejected: int
-    waiting: int
-    quarantine: tuple[str, ...] = ()
-    rejects: tuple[Reject, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """What a round of watching made of one source. `report` counts what it gave, None where nothing was read; `problem`
-    says what is wrong and what to do; before `next_at` it is left alone.
-
-    `moved` is where a feed says it has moved for good, `pages` how many full texts were fetched, `growing` how many
-    files wait because they may still be being written.
-    """
-
-    source: str
-    outcome: Literal["read", "unchanged", "waiting", "failed"]
-    report: IngestReport | None = None
-    problem: str = ""
-    next_at: datetime | None = None
-    moved: str = ""
-    pages: int = 0
-    growing: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A source that is or was watched: when it was asked last, when it last gave something, what is wrong with it."""
-
-    source: str
-    kind: Literal["feed", "folder"]
-    polled_at: datetime | None
-    read_at: datetime | None
-    failures: int
-    next_at: datetime | None
-    problem: str

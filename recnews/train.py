@@ -97,7 +97,7 @@ def train(
         catalog.save(folder)
         generations.finish(name, folder)
         if promote:
-            generations.promote(name)
+            generations.switch_to(name)
             index_pending(store, generations.load(name))  # what other processes ingested since all were encoded
         return generations.load(name)
 

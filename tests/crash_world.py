@@ -32,12 +32,11 @@ from typing import Any, Self
 import rjieba
 from pytest import MonkeyPatch  # noqa: PT013
 
-from recnews import newsroom as newsroom_module
 from recnews.catalog import Catalog
 from recnews.config import Settings
 from recnews.errors import RecnewsError
 from recnews.formats import ReadOptions, articles_from_rows, to_row
-from recnews.newsroom import Newsroom
+from recnews.newsroom import Newsroom, upkeep
 from recnews.records import Draft, Recommendation
 from recnews.train import train as train_generation
 from tests.worlds import CHINESE, ENGLISH, HOUR, NOW, articles, small_settings
@@ -468,7 +467,7 @@ def _read(room: Newsroom, user: str, count: str) -> object:
 
 def _toggle(room: Newsroom, key: str, count: str) -> object:
     for number in range(int(count)):
-        room.hide([key], hidden=number % 2 == 0)
+        room.editors.hide([key], hidden=number % 2 == 0)
     return None
 
 
@@ -481,12 +480,12 @@ _VERBS: dict[str, Callable[..., object]] = {
     "ingest_drafts": _ingest_drafts,
     "events": _events,
     "train": _train,
-    "promote": lambda room, name: room.promote(name),
-    "rollback": lambda room: room.rollback(),
-    "prune": lambda room, keep: room.prune(int(keep)),
-    "hide": lambda room, *keys: room.hide(keys),
+    "promote": lambda room, name: room.generations.promote(name),
+    "rollback": lambda room: room.generations.rollback(),
+    "prune": lambda room, keep: room.generations.prune(int(keep)),
+    "hide": lambda room, *keys: room.editors.hide(keys),
     "delete": lambda room, *keys: room.delete(keys),
-    "forget": lambda room, user: room.forget(user, now=NOW),
+    "forget": lambda room, user: room.readers.forget(user, now=NOW),
     "record": _record,
     "read": _read,
     "toggle": _toggle,
@@ -602,7 +601,7 @@ def _start(jobs: list[dict[str, Any]], folder: Path) -> list[_Running]:
 
 def _serve(folder: Path) -> None:
     """Answer requests, one a line, until the input ends."""
-    newsroom_module._SNAPSHOT_AFTER = 8  # so that small worlds write snapshots, too
+    upkeep._SNAPSHOT_AFTER = 8  # so that small worlds write snapshots, too
     _warm_up(folder)
     stopped: list[_Running] = []
     for line in sys.stdin.buffer:

@@ -6,10 +6,32 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from xml.sax.saxutils import escape
 
+from recnews.formats import ReadOptions, read_articles
+from recnews.records import Draft, Reject
+
+MORNING = datetime(2026, 5, 1, 8, tzinfo=timezone(timedelta(hours=8)))
 TEXT = "记者从市场监管总局获悉，今年以来全国新增企业数量稳步增长，市民对公共交通的满意度持续提高。"
+
+
+def read(file: Path, data: str | bytes, options: ReadOptions | None = None) -> list[Draft | Reject]:
+    """Write a file, and read it as articles."""
+    file.write_bytes(data.encode() if isinstance(data, str) else data)
+    return list(read_articles([file], options or ReadOptions()))
+
+
+def draft(found: Draft | Reject) -> Draft:
+    assert isinstance(found, Draft), found
+    return found
+
+
+def reject(found: Draft | Reject) -> Reject:
+    assert isinstance(found, Reject), found
+    return found
 
 
 def item(number: int, *more: str, title: str = "", link: str = "", guid: str = "") -> str:

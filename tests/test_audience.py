@@ -402,8 +402,8 @@ def test_what_fills_up_counts_with_what_is_near(newsroom: Newsroom) -> None:
 def test_pins_stand_in_their_places(newsroom: Newsroom) -> None:
     newsroom.record_many([read("ann", "足球-0"), read("ann", "足球-1")])
     plain = asked(newsroom)
-    newsroom.pin("航天-7", 3, now=NOW)
-    newsroom.pin("cooking-7", 1, now=NOW)
+    newsroom.editors.pin("航天-7", 3, now=NOW)
+    newsroom.editors.pin("cooking-7", 1, now=NOW)
     for user in ("ann", "nobody"):
         feed = asked(newsroom, user)
         assert (feed[0].key, feed[2].key, len(feed)) == ("cooking-7", "航天-7", 10)
@@ -416,26 +416,26 @@ def test_pins_stand_in_their_places(newsroom: Newsroom) -> None:
 
 
 def test_two_pins_of_one_place(newsroom: Newsroom) -> None:
-    newsroom.pin("航天-6", 2, now=NOW - DAY)
-    newsroom.pin("航天-7", 2, now=NOW)
+    newsroom.editors.pin("航天-6", 2, now=NOW - DAY)
+    newsroom.editors.pin("航天-7", 2, now=NOW)
     assert keys(asked(newsroom))[1:3] == ["航天-7", "航天-6"], "the newer first, the other in the next"
-    newsroom.pin("航天-5", 3, now=NOW)
+    newsroom.editors.pin("航天-5", 3, now=NOW)
     assert keys(asked(newsroom))[1:4] == ["航天-7", "航天-6", "航天-5"]
 
 
 def test_a_pin_ends(newsroom: Newsroom) -> None:
-    newsroom.pin("航天-7", 1, starts_at=NOW, until=NOW + HOUR, now=NOW - DAY)
+    newsroom.editors.pin("航天-7", 1, starts_at=NOW, until=NOW + HOUR, now=NOW - DAY)
     first = [asked(newsroom, k=1, at=NOW + age)[0].source for age in (-MICROSECOND, HOUR - MICROSECOND, HOUR)]
     assert first == ["fresh", "pinned", "fresh"]
 
 
 def test_a_feed_shorter_than_the_place_of_a_pin(newsroom: Newsroom) -> None:
-    newsroom.pin("航天-7", 5, now=NOW)
+    newsroom.editors.pin("航天-7", 5, now=NOW)
     assert "航天-7" not in keys(asked(newsroom, k=4))
     assert keys(asked(newsroom, k=5))[4] == "航天-7"
     feed = newsroom.recommend("ann", 10, at=NOW, among=["足球-1", "航天-7"])
     assert keys(feed) == ["足球-1", "航天-7"], "there is no fifth place"
-    newsroom.pin("航天-6", 1, now=NOW)
+    newsroom.editors.pin("航天-6", 1, now=NOW)
     assert keys(asked(newsroom, k=1)) == ["航天-6"]
 
 
@@ -445,16 +445,16 @@ def test_what_may_not_be_shown_is_not_pinned(newsroom: Newsroom, why: str) -> No
     if why == "later":
         newsroom.ingest([article("航天", 90, NOW + HOUR)])
         key = "航天-90"
-    newsroom.pin(key, 1, now=NOW)
+    newsroom.editors.pin(key, 1, now=NOW)
     match why:
         case "hidden":
-            newsroom.hide([key])
+            newsroom.editors.hide([key])
         case "expired":
-            newsroom.expire([key], NOW)
+            newsroom.editors.expire([key], NOW)
         case "read":
             newsroom.record("ann", key, at=NOW - HOUR)
         case "blocked":
-            newsroom.block(categories=["航天"])
+            newsroom.editors.block(categories=["航天"])
         case "excluded":
             given = {"exclude": [key]}
         case "filtered":
@@ -471,8 +471,8 @@ def test_of_a_pinned_story_nothing_else_is_shown(newsroom: Newsroom) -> None:
     copies = [replace(article("航天", 7), key=f"copy-{n}", published_at=NOW - n * HOUR) for n in (1, 2)]
     newsroom.ingest(copies)
     assert len(newsroom.duplicates()) == 1
-    newsroom.pin("copy-1", 1, now=NOW - HOUR)
-    newsroom.pin("copy-2", 2, now=NOW)
+    newsroom.editors.pin("copy-1", 1, now=NOW - HOUR)
+    newsroom.editors.pin("copy-2", 2, now=NOW)
     feed = keys(asked(newsroom, k=100))
     assert feed[0] == "copy-1"
     assert not {"copy-2", "航天-7"} & set(feed)
@@ -486,19 +486,19 @@ def test_of_a_pinned_story_nothing_else_is_shown(newsroom: Newsroom) -> None:
 @pytest.mark.parametrize("reader", ["ann", "nobody"])
 def test_what_is_blocked_is_never_shown(newsroom: Newsroom, reader: str) -> None:
     newsroom.record_many([read("ann", "足球-0"), read("ann", "航天-1")])
-    newsroom.block(categories=["足球"], sources=["晚报"])
+    newsroom.editors.block(categories=["足球"], sources=["晚报"])
     feed = asked(newsroom, reader, 1000)
     assert len(feed) == (len(WORLD) - 1) * EACH // 2
     assert "足球" not in {item.category for item in feed}
     assert {newsroom.article(item.key).source for item in feed} == {"日报"}
-    newsroom.unblock(categories=["足球"], sources=["晚报"])
+    newsroom.editors.unblock(categories=["足球"], sources=["晚报"])
     assert "足球" in {item.category for item in asked(newsroom, reader, 1000)}
 
 
 def test_what_is_impersonal_is_not_chosen_by_what_was_read(newsroom: Newsroom) -> None:
     newsroom.record_many([*(read("ann", f"医疗-{n}") for n in (2, 3, 4)), read("ann", "足球-0"), read("bob", "医疗-2")])
     assert "医疗" in {item.category for item in asked(newsroom) if item.source == "interests"}
-    newsroom.impersonal(["医疗"])
+    newsroom.editors.impersonal(["医疗"])
     feed = asked(newsroom, k=1000)
     near, rest = ([it for it in feed if (it.source == "interests") is chosen] for chosen in (True, False))
     assert near[0].category == "足球"
@@ -509,15 +509,15 @@ def test_what_is_impersonal_is_not_chosen_by_what_was_read(newsroom: Newsroom) -
     other = asked(newsroom, "bob")
     assert {item.source for item in other} <= {"fresh", "popular"}, "nothing personal is known of who reads no more"
     assert len(newsroom.store.events.of_user("ann", NOW, 10)) == 4
-    newsroom.personal(["医疗"])
+    newsroom.editors.personal(["医疗"])
     assert "医疗" in {item.category for item in asked(newsroom) if item.source == "interests"}
 
 
 def test_the_nearest_article_is_not_chosen_when_it_is_impersonal(newsroom: Newsroom) -> None:
     newsroom.record_many([read("ann", f"足球-{n}") for n in (0, 1)])
-    newsroom.categorize(["足球-5"], "private")
+    newsroom.editors.categorize(["足球-5"], "private")
     assert "足球-5" in [item.key for item in asked(newsroom, k=6) if item.source == "interests"]
-    newsroom.impersonal(["private"])
+    newsroom.editors.impersonal(["private"])
     [item] = [item for item in asked(newsroom, k=1000) if item.key == "足球-5"]
     assert item.source in ("fresh", "popular")
 
@@ -528,8 +528,8 @@ def test_behaviour_of_impersonal_categories_is_not_used_either(learned: Path, tm
     with Newsroom.open(Path(shutil.copytree(learned, tmp_path / "home")), USED) as room:
         (user, withheld), *_ = boards()
         assert room.recommend(user, 1, at=NOW)[0].key == withheld
-        room.categorize([f"a{number}" for number in range(HALF)], "private")
-        room.impersonal(["private"])
+        room.editors.categorize([f"a{number}" for number in range(HALF)], "private")
+        room.editors.impersonal(["private"])
         assert {item.source for item in room.recommend(user, 10, at=NOW)} <= {"fresh", "popular"}
 
 
@@ -582,7 +582,7 @@ def test_of_a_visit_its_own_reads_are_named(newsroom: Newsroom) -> None:
     interests = newsroom._recommender().interests("ann", NOW)
     assert len(interests) == 3
     ids = np.array([newsroom.article(item.key).article_id for item in feed], dtype=np.int64)
-    places = (newsroom._serving()[1].vectors(ids)[0] @ interests.T).argmax(axis=1)
+    places = (newsroom.serving.current()[1].vectors(ids)[0] @ interests.T).argmax(axis=1)
     named = [item.reasons[0].key for item, place in zip(feed, places.tolist(), strict=True) if place == 2]
     assert "cooking-4" in named
     assert set(named) <= {"cooking-4", ""}

@@ -31,7 +31,7 @@ def lived_in(newsroom: Newsroom) -> Newsroom:
     newsroom.record_many([read("ann", f"足球-{n}") for n in range(3)])
     newsroom.ingest([article("足球", 50, NOW)])
     newsroom.ingest([{"id": "bad"}])
-    newsroom.hide(["金融-0"])
+    newsroom.editors.hide(["金融-0"])
     newsroom.dictionary.add(DictionaryWord("云边协同"))
     (newsroom.home / "recnews.toml").write_text("[feed]\ndiversity = 0.3\n")
     return newsroom
@@ -120,7 +120,7 @@ def test_a_backup_shares_no_file_that_changes(lived_in: Newsroom, tmp_path: Path
     assert not [mine[path.stat().st_ino] for path in (tmp_path / "backup").rglob("*") if path.stat().st_ino in mine]
     expected = feeds(tmp_path / "backup")
     lived_in.train()
-    lived_in.prune(1)
+    lived_in.generations.prune(1)
     assert feeds(tmp_path / "backup") == expected
     assert check_backup(tmp_path / "backup") == []
 
@@ -193,6 +193,6 @@ def test_a_restored_home_goes_on(lived_in: Newsroom, tmp_path: Path) -> None:
     with Newsroom.open(tmp_path / "restored", small_settings()) as restored:
         assert restored.ingest([article("航天", 51, NOW)]).indexed == 1
         assert restored.train().id == "g000002"
-        assert restored.rollback() == "g000001"
+        assert restored.generations.rollback() == "g000001"
         assert restored.verify() == []
     assert HOUR < DAY

@@ -450,7 +450,7 @@ def test_without_enough_of_a_log_all_is_as_if_there_were_none(learned: Path, tmp
             assert generation.manifest.behaviour == {}
             assert not (generation.folder / "behaviour").exists()
             assert room.store.behaviours.counts() == {}
-            assert room._serving()[1].index.dim == generation.dim
+            assert room.serving.current()[1].index.dim == generation.dim
             feeds.append(repr([room.recommend(user, 10, at=NOW) for user in ("reader 0 0", "nobody")]))
     assert feeds[0] == feeds[1]
 
@@ -461,7 +461,7 @@ def test_a_new_article_is_predicted_from_its_text(room: Newsroom) -> None:
     readers, inner, outer = stored(room, "twin")
     assert readers == 0
     assert np.frombuffer(inner, np.float32).any()
-    _, catalog = room._serving()
+    _, catalog = room.serving.current()
     found = catalog.parts(np.array([room.article("twin").article_id]))[1][0]
     share = catalog.layout.content
     np.testing.assert_allclose(found, np.frombuffer(outer, np.float32) * (1 - share) / share, rtol=1e-6)
@@ -522,7 +522,7 @@ def test_how_much_a_log_must_grow_is_a_setting(read_home: Path) -> None:
         through = room.store.behaviours.through("g000001")
         room.record_many(events)
         assert room.store.behaviours.through("g000001") == through
-        generation = room._live(prepared=True)
+        generation = room.serving.generation(prepared=True)
         assert count_if_due(room.store, generation, USED)
         assert not count_if_due(room.store, generation, USED), "nothing new since"
 
@@ -543,13 +543,10 @@ with Newsroom.open(sys.argv[1], USED) as room:
 
 
 def test_what_has_hardly_moved_is_not_written_again(room: Newsroom) -> None:
-    generation = room._live(prepared=True)
+    generation = room.serving.generation(prepared=True)
 
     def token() -> str:
-        room._serving()
-        assert room._kept is not None
-        assert room._kept.catalog is not None
-        return room._kept.catalog.token
+        return room.serving.current()[1].token
 
     before = token()
     count(room.store, generation, USED)
@@ -572,7 +569,7 @@ def test_what_a_text_predicts_does_not_replace_what_was_learned(room: Newsroom) 
 def test_a_deleted_article_leaves_none_behind(room: Newsroom) -> None:
     room.delete(["a3"])
     assert room.store.behaviours.counts() == {"g000001": GROUPS * EACH - 1}
-    count(room.store, room._live(prepared=True), USED)
+    count(room.store, room.serving.generation(prepared=True), USED)
     assert room.store.behaviours.counts() == {"g000001": GROUPS * EACH - 1}
     assert keys(room.recommend("reader 0 4", 1, at=NOW)) == ["a4"]
     assert room.verify() == []
@@ -582,16 +579,16 @@ def test_back_to_the_generation_before(room: Newsroom) -> None:
     feed = repr(room.recommend("reader 0 0", 10, at=NOW))
     room.train(USED.override("embedding", seed=2).override("behaviour", dim=4))
     assert room.status().live == "g000002"
-    assert room._serving()[1].layout.behaviour == 4
+    assert room.serving.current()[1].layout.behaviour == 4
     room.ingest([replace(blank(40), key="new")])
     room.record_many(crowd_reads("new", 1))
-    assert room.rollback() == "g000001"
+    assert room.generations.rollback() == "g000001"
     assert stored(room, "new")[0] == 60, "it has caught up with articles and readers"
     assert "new" in keys(room.recommend("reader 1 0", 3, at=NOW))
     assert "new" not in keys(room.recommend("reader 0 0", 3, at=NOW))
     assert repr(room.recommend("reader 0 0", 10, at=NOW)) != feed
     assert room.verify() == []
-    room.prune(1)
+    room.generations.prune(1)
     assert set(room.store.behaviours.counts()) == {"g000001"}
 
 

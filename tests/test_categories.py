@@ -68,7 +68,7 @@ def servable(newsroom: Newsroom, category: str) -> set[str]:
     """Keys that a feed of one category may show."""
     from recnews.catalog import Filter
 
-    _, catalog = newsroom._serving()
+    _, catalog = newsroom.serving.current()
     ids = catalog.servable(NOW, Filter(categories=(category,))).tolist()
     return {card.key for card in newsroom.store.articles.cards(ids).values()}
 
@@ -140,25 +140,25 @@ def test_a_publisher_who_gives_a_category_and_takes_it_away(newsroom: Newsroom) 
 
 
 def test_editors_go_over_everything(newsroom: Newsroom) -> None:
-    newsroom.categorize(["足球-0", LACKING[0]], " 专栏 ")
+    newsroom.editors.categorize(["足球-0", LACKING[0]], " 专栏 ")
     for key in ("足球-0", LACKING[0]):
         found = newsroom.article(key)
         assert (found.category, found.category_probability) == ("专栏", None)
     assert servable(newsroom, "专栏") == {"足球-0", LACKING[0]}
     newsroom.ingest([replace(article("足球", 0), category="体育", body="新的正文")])
     assert newsroom.article("足球-0").category == "专栏", "it survives an ingest"
-    newsroom.categorize(["足球-0", LACKING[0]], None)
+    newsroom.editors.categorize(["足球-0", LACKING[0]], None)
     assert newsroom.article("足球-0").category == "体育"
     assert newsroom.article(LACKING[0]).category_probability is not None
     with pytest.raises(UnknownArticleError):
-        newsroom.categorize(["足球-1", "none"], "专栏")
+        newsroom.editors.categorize(["足球-1", "none"], "专栏")
     with pytest.raises(UsageError, match="a category needs a name"):
-        newsroom.categorize(["足球-1"], "  ")
+        newsroom.editors.categorize(["足球-1"], "  ")
     assert newsroom.article("足球-1").category == "足球"
 
 
 def test_what_editors_say_is_learned(newsroom: Newsroom) -> None:
-    newsroom.categorize([f"足球-{number}" for number in range(GIVEN)], "体育")
+    newsroom.editors.categorize([f"足球-{number}" for number in range(GIVEN)], "体育")
     assert newsroom.article(LACKING[0]).category == "足球"
     made = newsroom.train()
     assert set(made.manifest.categories["names"]) == {"体育", *TOPICS} - {"足球"}
@@ -166,10 +166,10 @@ def test_what_editors_say_is_learned(newsroom: Newsroom) -> None:
 
 
 def test_a_roll_back_takes_its_predictions_along(newsroom: Newsroom) -> None:
-    newsroom.categorize([f"足球-{number}" for number in range(GIVEN)], "体育")
+    newsroom.editors.categorize([f"足球-{number}" for number in range(GIVEN)], "体育")
     newsroom.train()
     assert LACKING[0] in servable(newsroom, "体育")
-    newsroom.rollback()
+    newsroom.generations.rollback()
     assert newsroom.article(LACKING[0]).category == "足球"
     assert LACKING[0] in servable(newsroom, "足球")
     assert LACKING[0] not in servable(newsroom, "体育")
@@ -235,7 +235,7 @@ def test_copies_teach_once(tmp_path: Path) -> None:
     copies = [replace(draft, key=f"copy of {draft.key}") for draft in drafts]
     with Newsroom.open(tmp_path, SETTINGS.override("categories", min_total=20)) as newsroom:
         newsroom.ingest(drafts + copies)
-        newsroom.categorize([f"copy of {drafts[0].key}"], "金融")
+        newsroom.editors.categorize([f"copy of {drafts[0].key}"], "金融")
         given = newsroom.store.guesses.given(newsroom.train().id)
         assert len(given) == len(drafts)
         first = newsroom.store.articles.ids([f"copy of {drafts[0].key}"])
@@ -265,7 +265,7 @@ Newsroom.open(sys.argv[1], SETTINGS).train(progress=killed)
 @pytest.mark.parametrize("where", ["('categories', 0.0)", "('categories', 1.0)", "third page"])
 def test_a_killed_training_leaves_nothing_that_matters(home: Path, where: str) -> None:
     with Newsroom.open(home, SETTINGS) as newsroom:
-        newsroom.categorize([f"足球-{number}" for number in range(GIVEN)], "体育")
+        newsroom.editors.categorize([f"足球-{number}" for number in range(GIVEN)], "体育")
     done = subprocess.run([sys.executable, "-c", TRAINER, str(home), where], cwd=ROOT, check=False)
     assert done.returncode == -signal.SIGKILL
     with Newsroom.open(home, SETTINGS) as newsroom:
@@ -295,7 +295,7 @@ def test_before_the_first_training(tmp_path: Path) -> None:
     with Newsroom.open(tmp_path, SETTINGS) as newsroom:
         newsroom.ingest(world())
         assert newsroom.article(LACKING[0]).category == ""
-        newsroom.categorize([LACKING[0]], "体育")
+        newsroom.editors.categorize([LACKING[0]], "体育")
         assert [it.key for it in newsroom.articles(5, category="体育")] == [LACKING[0]]
 
 

@@ -114,19 +114,19 @@ def test_what_a_feed_needs_in_one_read(stored: Store) -> None:
 
 
 def test_the_editors_hand_in_python(newsroom: Newsroom) -> None:
-    newsroom.pin("足球-1", 2, until=NOW + DAY, now=NOW)
-    newsroom.pin("足球-2", starts_at=NOW + DAY)
-    assert [pin.key for pin in newsroom.pins()] == ["足球-2", "足球-1"]
-    assert [pin.key for pin in newsroom.pins(NOW)] == ["足球-1"]
-    assert newsroom.unpin(["足球-1"]) == 1
-    assert newsroom.block(categories=["足球"], sources=["日报"]) == 2
-    assert newsroom.impersonal(["医疗"]) == 1
-    assert newsroom.rules() == Rules(("足球",), ("日报",), ("医疗",))
-    assert newsroom.unblock(categories=["足球"], sources=["晚报"]) == 1
-    assert newsroom.personal(["医疗"]) == 1
-    assert newsroom.rules() == Rules(blocked_sources=("日报",))
+    newsroom.editors.pin("足球-1", 2, until=NOW + DAY, now=NOW)
+    newsroom.editors.pin("足球-2", starts_at=NOW + DAY)
+    assert [pin.key for pin in newsroom.editors.pins()] == ["足球-2", "足球-1"]
+    assert [pin.key for pin in newsroom.editors.pins(NOW)] == ["足球-1"]
+    assert newsroom.editors.unpin(["足球-1"]) == 1
+    assert newsroom.editors.block(categories=["足球"], sources=["日报"]) == 2
+    assert newsroom.editors.impersonal(["医疗"]) == 1
+    assert newsroom.editors.rules() == Rules(("足球",), ("日报",), ("医疗",))
+    assert newsroom.editors.unblock(categories=["足球"], sources=["晚报"]) == 1
+    assert newsroom.editors.personal(["医疗"]) == 1
+    assert newsroom.editors.rules() == Rules(blocked_sources=("日报",))
     with pytest.raises(UsageError, match="time zone"):
-        newsroom.pin("足球-1", until=NOW.replace(tzinfo=None))
+        newsroom.editors.pin("足球-1", until=NOW.replace(tzinfo=None))
 
 
 def test_pin_commands(home: Path) -> None:

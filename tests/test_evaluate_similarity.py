@@ -18,8 +18,9 @@ from recnews.config import TextSettings
 from recnews.errors import MissingExtraError, RowError, TrainingError, UsageError
 from recnews.evaluate import baselines
 from recnews.evaluate.baselines import BASELINES, Bm25, Cutter, Lsi, TfIdf
+from recnews.evaluate.figures import shown
 from recnews.evaluate.files import articles_of, pairs_of, word_pairs_of
-from recnews.evaluate.similarity import Outcome, Plan, evaluate, shown, split
+from recnews.evaluate.similarity import Outcome, Plan, evaluate, split
 from recnews.evaluate.systems import RecnewsSystem, Text, VectorSystem
 from recnews.evaluate.tasks import JudgedPair, JudgedPairs, JudgedWords, Retrieval, SameCategory, WordPair
 from recnews.formats import ReadOptions

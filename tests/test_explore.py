@@ -59,7 +59,7 @@ def test_articles_near_an_article_have_its_topic(newsroom: Newsroom) -> None:
 
 
 def test_what_is_hidden_or_not_published_is_no_neighbor(newsroom: Newsroom) -> None:
-    newsroom.hide(["金融-0"])
+    newsroom.editors.hide(["金融-0"])
     newsroom.ingest([article("金融", 50, NOW + HOUR)])
     near = [neighbor.key for neighbor in newsroom.neighbors(article="金融-3", k=100, at=NOW).articles]
     assert not {"金融-0", "金融-50"} & set(near)

@@ -2,20 +2,18 @@
 
 import gzip
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from recnews.errors import UsageError
-from recnews.formats import ReadOptions, find_files, read_articles, read_events
+from recnews.formats import ReadOptions, find_files, read_events
 from recnews.newsroom import Newsroom
 from recnews.records import Draft, Reject, Where
-from tests.feed_world import TEXT, encoded, item, rss
+from tests.feed_world import MORNING, TEXT, draft, encoded, item, read, reject, rss
 
-SHANGHAI = timezone(timedelta(hours=8))
-MORNING = datetime(2026, 5, 1, 8, tzinfo=SHANGHAI)
 ATOM = """<?xml version="1.0" encoding="utf-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en" xml:base="https://news.example/world/">
 <title>World</title>
@@ -29,19 +27,8 @@ ATOM = """<?xml version="1.0" encoding="utf-8"?>
 """
 
 
-def read(file: Path, data: str | bytes, options: ReadOptions | None = None) -> list[Draft | Reject]:
-    file.write_bytes(data.encode() if isinstance(data, str) else data)
-    return list(read_articles([file], options or ReadOptions()))
-
-
 def drafts(found: list[Draft | Reject]) -> list[Draft]:
-    assert all(isinstance(it, Draft) for it in found), found
-    return [it for it in found if isinstance(it, Draft)]
-
-
-def reject(found: Draft | Reject) -> Reject:
-    assert isinstance(found, Reject), found
-    return found
+    return [draft(it) for it in found]
 
 
 def test_an_item_of_rss_with_all_it_can_have(tmp_path: Path) -> None:

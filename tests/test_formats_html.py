@@ -1,7 +1,7 @@
 """HTML pages and sitemaps of local files: one article a page, nothing asked of a network or of another folder."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,26 +12,14 @@ from recnews.formats import ReadOptions, find_files, read_articles
 from recnews.formats.markup import plain_text
 from recnews.newsroom import Newsroom
 from recnews.records import Draft, Reject, Where
-from tests.feed_world import TEXT, page
+from tests.feed_world import MORNING, TEXT, draft, page, read, reject
 
-MORNING = datetime(2026, 5, 1, 8, tzinfo=timezone(timedelta(hours=8)))
 CANONICAL = '<link rel="canonical" href="https://news.example/a/1.html">'
 STATED = '<meta property="article:published_time" content="2026-05-01T08:00:00+08:00">'
 
 
-def read(file: Path, data: str | bytes, options: ReadOptions | None = None) -> Draft | Reject:
-    file.write_bytes(data.encode() if isinstance(data, str) else data)
-    [found] = read_articles([file], options or ReadOptions())
-    return found
-
-
-def draft(found: Draft | Reject) -> Draft:
-    assert isinstance(found, Draft), found
-    return found
-
-
-def reject(found: Draft | Reject) -> Reject:
-    assert isinstance(found, Reject), found
+def read_page(file: Path, data: str | bytes, options: ReadOptions | None = None) -> Draft | Reject:
+    [found] = read(file, data, options)
     return found
 
 
@@ -41,7 +29,7 @@ def test_a_page_with_all_it_can_say(tmp_path: Path) -> None:
         '<meta name="keywords" content="港口,航线"><meta property="og:site_name" content="晚报">'
         '<meta property="article:section" content="经济">'
     )
-    found = draft(read(tmp_path / "a.html", page(head=head)))
+    found = draft(read_page(tmp_path / "a.html", page(head=head)))
     assert found == Draft(
         key="https://news.example/a/1.html",
         title="港口新航线开通",
@@ -60,7 +48,7 @@ def test_a_page_with_all_it_can_say(tmp_path: Path) -> None:
 
 def test_a_page_that_names_no_address_has_that_of_its_file(tmp_path: Path) -> None:
     for name in ["新闻 1.htm", "b.xhtml", "c"]:
-        found = draft(read(tmp_path / name, page()))
+        found = draft(read_page(tmp_path / name, page()))
         assert (found.key, found.url, found.published_at) == ((tmp_path / name).as_uri(), "", None)
 
 
@@ -75,7 +63,7 @@ def test_a_page_that_names_no_address_has_that_of_its_file(tmp_path: Path) -> No
     ],
 )
 def test_the_address_of_a_page(tmp_path: Path, head: str, url: str) -> None:
-    assert draft(read(tmp_path / "a.html", page(head=head))).url == url
+    assert draft(read_page(tmp_path / "a.html", page(head=head))).url == url
 
 
 @pytest.mark.parametrize(
@@ -83,7 +71,7 @@ def test_the_address_of_a_page(tmp_path: Path, head: str, url: str) -> None:
     [("gbk", "gbk"), ("gb2312", "gb18030"), ("utf-8", "gbk"), ("iso-8859-1", "gbk"), ("gbk", "utf-8"), ("big5", "gbk")],
 )
 def test_pages_in_gbk_and_with_the_wrong_charset_declared(tmp_path: Path, declared: str, used: str) -> None:
-    found = draft(read(tmp_path / "a.html", page(charset=declared).encode(used)))
+    found = draft(read_page(tmp_path / "a.html", page(charset=declared).encode(used)))
     assert (found.title, found.body) == ("港口新航线开通", "\n".join([TEXT] * 3))
 
 
@@ -96,17 +84,17 @@ def test_pages_in_gbk_and_with_the_wrong_charset_declared(tmp_path: Path, declar
     ],
 )
 def test_the_date_a_page_states(tmp_path: Path, head: str) -> None:
-    assert draft(read(tmp_path / "a.html", page(head=head))).published_at == MORNING
+    assert draft(read_page(tmp_path / "a.html", page(head=head))).published_at == MORNING
 
 
 def test_dates_without_an_offset(tmp_path: Path) -> None:
     stated = page(head=STATED.replace("+08:00", ""))
     seen = page(body=f"<p>2026-05-01</p><p>{TEXT}</p>" + f"<p>{TEXT}</p>" * 3)
-    assert reject(read(tmp_path / "a.html", stated)).field == "published_at"
-    assert draft(read(tmp_path / "a.html", seen)).published_at is None
+    assert reject(read_page(tmp_path / "a.html", stated)).field == "published_at"
+    assert draft(read_page(tmp_path / "a.html", seen)).published_at is None
     zoned = ReadOptions(timezone=ZoneInfo("Asia/Shanghai"))
-    assert draft(read(tmp_path / "a.html", stated, zoned)).published_at == MORNING
-    assert draft(read(tmp_path / "a.html", seen, zoned)).published_at == MORNING - timedelta(hours=8)
+    assert draft(read_page(tmp_path / "a.html", stated, zoned)).published_at == MORNING
+    assert draft(read_page(tmp_path / "a.html", seen, zoned)).published_at == MORNING - timedelta(hours=8)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +105,13 @@ def test_dates_without_an_offset(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_page_without_an_article_or_made_to_harm_is_rejected(tmp_path: Path, data: str) -> None:
-    found = reject(read(tmp_path / "a.html", data))
+    found = reject(read_page(tmp_path / "a.html", data))
     assert (found.field, found.where.line) == ("body", 1)
     assert found.reason == "holds no text that can be told to be an article"
 
 
 def test_a_page_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
-    found = reject(read(tmp_path / "a.html", page(body="x" * 200_000), ReadOptions(max_row_bytes=100_000)))
+    found = reject(read_page(tmp_path / "a.html", page(body="x" * 200_000), ReadOptions(max_row_bytes=100_000)))
     assert "the limit is 100,000" in found.reason
     assert len(found.raw or "") <= 64 * 1024
 
@@ -132,7 +120,7 @@ def test_a_page_asks_nothing_of_file_or_network(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("the secret")
     doctype = f'<!DOCTYPE html [<!ENTITY x SYSTEM "file://{tmp_path}/secret">]>'
     data = page(body=f'<p>&x; {TEXT}</p><iframe src="file://{tmp_path}/secret"></iframe>' + f"<p>{TEXT}</p>" * 3)
-    found = read(tmp_path / "a.html", data.replace("<!DOCTYPE html>", doctype))
+    found = read_page(tmp_path / "a.html", data.replace("<!DOCTYPE html>", doctype))
     assert "the secret" not in str(found)
 
 

@@ -56,7 +56,7 @@ def opened(home: Path) -> Iterator[Newsroom]:
 def serving(home: Path) -> str:
     """Who answers, as a process that has just started sees it."""
     with opened(home) as newsroom:
-        return newsroom._serving()[0].id
+        return newsroom.serving.current()[0].id
 
 
 def test_training_switches_and_remembers(twice: Path) -> None:
@@ -69,14 +69,14 @@ def test_training_switches_and_remembers(twice: Path) -> None:
 def test_roll_back_and_forth(twice: Path) -> None:
     with opened(twice) as newsroom:
         after = newsroom.recommend("ann", 5, at=NOW)
-        assert newsroom.rollback() == ONE
+        assert newsroom.generations.rollback() == ONE
         assert newsroom.generations.current() == Current(ONE, (), (TWO,))
         before = newsroom.recommend("ann", 5, at=NOW)
         assert before != after, "an open newsroom notices"
         assert serving(twice) == ONE
         with pytest.raises(UsageError, match="no earlier generation"):
-            newsroom.rollback()
-        newsroom.promote(TWO)
+            newsroom.generations.rollback()
+        newsroom.generations.promote(TWO)
         assert newsroom.generations.current() == Current(TWO, (ONE,), ())
         assert newsroom.recommend("ann", 5, at=NOW) == after
 
@@ -84,30 +84,30 @@ def test_roll_back_and_forth(twice: Path) -> None:
 def test_what_was_ingested_meanwhile_is_there_after_a_switch(twice: Path) -> None:
     with opened(twice) as newsroom:
         newsroom.ingest([article("航天", 50, NOW)])
-        newsroom.rollback()
+        newsroom.generations.rollback()
         assert newsroom.recommend("bob", 1, at=NOW)[0].key == "航天-50"
         newsroom.ingest([article("航天", 51, NOW)])
-        newsroom.promote(TWO)
+        newsroom.generations.promote(TWO)
         assert {item.key for item in newsroom.recommend("bob", 2, at=NOW)} == {"航天-50", "航天-51"}
         assert newsroom.verify() == []
 
 
 def test_promoting_the_live_one_changes_nothing(twice: Path) -> None:
     with opened(twice) as newsroom:
-        newsroom.promote(TWO)
+        newsroom.generations.promote(TWO)
         assert newsroom.generations.current() == Current(TWO, (ONE,))
 
 
 @pytest.mark.parametrize("name", ["g000009", "../../etc", "g1", "", "CURRENT"])
 def test_an_unknown_generation_is_refused_with_those_there_are(twice: Path, name: str) -> None:
     with opened(twice) as newsroom, pytest.raises(UnknownGenerationError, match="there is g000001, g000002"):
-        newsroom.promote(name)
+        newsroom.generations.promote(name)
 
 
 def test_names_are_never_given_twice(twice: Path) -> None:
     """A name that came back with other vectors would pull the ground from under a service that still holds it."""
     with opened(twice) as newsroom:
-        newsroom.rollback()
+        newsroom.generations.rollback()
         assert newsroom.train().id == THREE
         assert newsroom.generations.current() == Current(THREE, (ONE,), (TWO,))
 
@@ -116,7 +116,7 @@ def test_names_are_never_given_twice(twice: Path) -> None:
 def test_prune_keeps_the_live_one_and_the_latest(twice: Path, keep: int, gone: list[str]) -> None:
     with opened(twice) as newsroom:
         newsroom.train()
-        assert newsroom.prune(keep) == gone
+        assert newsroom.generations.prune(keep) == gone
         left = [name for name in (ONE, TWO, THREE) if name not in gone]
         assert list(newsroom.generations.names()) == left
         assert sorted(newsroom.store.vectors.counts()) == left
@@ -125,13 +125,13 @@ def test_prune_keeps_the_live_one_and_the_latest(twice: Path, keep: int, gone: l
         assert newsroom.verify() == []
         if len(left) == 1:
             with pytest.raises(UsageError, match="no earlier generation"):
-                newsroom.rollback()
+                newsroom.generations.rollback()
 
 
 def test_prune_after_a_roll_back_keeps_what_serves(twice: Path) -> None:
     with opened(twice) as newsroom:
-        newsroom.rollback()
-        assert newsroom.prune(1) == [TWO]
+        newsroom.generations.rollback()
+        assert newsroom.generations.prune(1) == [TWO]
         assert (newsroom.generations.current().live, newsroom.generations.current().previous) == (ONE, ())
         assert serving(twice) == ONE
         assert newsroom.train().id == THREE, "the name of one that is gone is not given again"
@@ -145,7 +145,7 @@ def test_one_that_is_trained_to_be_looked_at_waits(twice: Path) -> None:
         assert newsroom.train().id == "g000004", "training again does not sweep it away"
         assert THREE in newsroom.generations.names()
         newsroom.ingest([article("航天", 50, NOW)])
-        newsroom.promote(THREE)
+        newsroom.generations.promote(THREE)
         assert newsroom.recommend("bob", 1, at=NOW)[0].key == "航天-50"
         assert newsroom.generations.current() == Current(THREE, ("g000004", TWO, ONE))
         assert newsroom.verify() == []
@@ -156,7 +156,7 @@ def test_a_first_generation_may_wait_too(tmp_path: Path) -> None:
         newsroom.ingest([article("足球", number) for number in range(3)])
         newsroom.train(promote=False)
         assert newsroom.status().live is None
-        newsroom.promote(ONE)
+        newsroom.generations.promote(ONE)
         assert newsroom.status().live == ONE
         assert newsroom.status().pending == 0
 
@@ -201,9 +201,9 @@ def test_the_previous_generation_serves_for_a_damaged_one(
     twice: Path, file: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened(twice) as newsroom:
-        newsroom.rollback()
+        newsroom.generations.rollback()
         expected = newsroom.recommend("ann", 5, at=NOW)
-        newsroom.promote(TWO)
+        newsroom.generations.promote(TWO)
     damage(twice / "indexes" / TWO / file)
     with opened(twice) as newsroom, caplog.at_level(logging.WARNING, logger="recnews"):
         assert newsroom.recommend("ann", 5, at=NOW) == expected
@@ -232,7 +232,7 @@ def test_an_altered_generation_does_not_encode(
         assert any("content has changed since training" in message and file in message for message in caplog.messages)
         assert newsroom.recommend("bob", 1, at=NOW)[0].key == "航天-50"
         with pytest.raises(DamagedGenerationError, match="content has changed since training"):
-            newsroom.promote(TWO)
+            newsroom.generations.promote(TWO)
         assert any("content has changed" in problem.what for problem in newsroom.verify())
 
 
@@ -258,7 +258,7 @@ def test_a_missing_folder_is_a_damaged_generation(twice: Path) -> None:
     shutil.rmtree(twice / "indexes" / TWO)
     assert serving(twice) == ONE
     with opened(twice) as newsroom:
-        assert newsroom.rollback() == ONE
+        assert newsroom.generations.rollback() == ONE
         assert newsroom.generations.current().live == ONE
 
 
@@ -280,7 +280,7 @@ def test_an_unreadable_current_says_how_to_mend_it_and_that_mends_it(twice: Path
         with pytest.raises(StorageError, match=r"CURRENT: cannot be read .*`recnews generations promote ID`"):
             newsroom.recommend("ann", 5, at=NOW)
         assert any("CURRENT" in problem.what for problem in newsroom.verify())
-        newsroom.promote(TWO)
+        newsroom.generations.promote(TWO)
         assert newsroom.generations.current().live == TWO
         assert len(newsroom.recommend("ann", 5, at=NOW)) == 5
 
@@ -308,8 +308,11 @@ def test_only_one_process_may_change_generations(twice: Path) -> None:
     assert holder.stdout.readline() == "held\n"
     with opened(twice) as newsroom:
         calls: list[Callable[[], object]] = [
-            newsroom.train, newsroom.rollback, newsroom.prune, lambda: newsroom.promote(ONE),
-        ]  # fmt: skip
+            newsroom.train,
+            newsroom.generations.rollback,
+            newsroom.generations.prune,
+            lambda: newsroom.generations.promote(ONE),
+        ]
         for call in calls:
             with pytest.raises(BusyError, match=f"is held by process {holder.pid};"):
                 call()

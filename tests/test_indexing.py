@@ -11,7 +11,7 @@ from tests.worlds import NOW, article
 
 
 def test_only_what_is_pending_is_encoded(newsroom: Newsroom) -> None:
-    generation, store = newsroom._live(prepared=True), newsroom.store
+    generation, store = newsroom.serving.generation(prepared=True), newsroom.store
     told: list[int] = []
     assert index_pending(store, generation, progress=told.append) == 0
     store.articles.upsert([article("足球", n, NOW) for n in range(50, 53)], NOW)
@@ -24,18 +24,18 @@ def test_only_what_is_pending_is_encoded(newsroom: Newsroom) -> None:
 
 
 def test_more_than_a_batch(newsroom: Newsroom) -> None:
-    generation, store = newsroom._live(prepared=True), newsroom.store
+    generation, store = newsroom.serving.generation(prepared=True), newsroom.store
     store.articles.upsert([Draft(f"{n}", f"股市 {n}") for n in range(1203)], NOW)
     assert index_pending(store, generation) == 1203
     assert store.vectors.missing(generation.id) == 0
 
 
 def test_a_vector_is_what_the_generation_gives(newsroom: Newsroom) -> None:
-    generation, store = newsroom._live(prepared=True), newsroom.store
+    generation, store = newsroom.serving.generation(prepared=True), newsroom.store
     draft = replace(article("足球", 50, NOW), summary="守门员")
     store.articles.upsert([draft], NOW)
     index_pending(store, generation)
-    _, catalog = newsroom._serving()
+    _, catalog = newsroom.serving.current()
     [vector], [known] = catalog.vectors(np.array([store.articles.get(draft.key).article_id]))
     assert known
     expected, keywords = generation.encode([draft])

@@ -182,7 +182,7 @@ def test_a_newsroom_trains_and_ingests_with_them_and_closes_them(tmp_path: Path)
         newsroom.ingest(articles(("足球", "金融", "航天", "sailing"), 30))
         newsroom.train()
         newsroom.ingest(articles(("足球", "金融"), 200)[60:])
-        embedder = newsroom._live(prepared=True).embedder
+        embedder = newsroom.serving.generation(prepared=True).embedder
         assert isinstance(embedder, Doc2VecEmbedder)
         left = pids(embedder)
         assert len(left) == 2

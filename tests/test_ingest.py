@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recnews.errors import RowError, StorageError, UsageError
 from recnews.newsroom import Newsroom
-from recnews.records import IngestReport
+from recnews.reports import IngestReport
 from tests.worlds import HOUR, NOW, article, articles, read, small_settings
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -116,13 +117,13 @@ def test_events_of_articles_to_come_wait(newsroom: Newsroom) -> None:
 
 def test_hidden_expired_and_deleted_articles_are_gone_at_once(newsroom: Newsroom) -> None:
     everything = shown(newsroom)
-    newsroom.hide(["足球-0", "足球-1"])
-    newsroom.expire(["足球-2"], NOW)
-    newsroom.expire(["足球-3"], NOW + HOUR)
+    newsroom.editors.hide(["足球-0", "足球-1"])
+    newsroom.editors.expire(["足球-2"], NOW)
+    newsroom.editors.expire(["足球-3"], NOW + HOUR)
     newsroom.delete(["足球-4"])
     assert everything - shown(newsroom) == {"足球-0", "足球-1", "足球-2", "足球-4"}
     assert everything - shown(newsroom, NOW + HOUR) == {"足球-0", "足球-1", "足球-2", "足球-3", "足球-4"}
-    newsroom.hide(["足球-0"], hidden=False)
+    newsroom.editors.hide(["足球-0"], hidden=False)
     assert "足球-0" in shown(newsroom)
     assert {found.key for found in newsroom.articles(hidden=True)} == {"足球-1"}
     with pytest.raises(UnknownArticleError):
@@ -130,17 +131,17 @@ def test_hidden_expired_and_deleted_articles_are_gone_at_once(newsroom: Newsroom
     assert newsroom.verify() == []
 
 
-@pytest.mark.parametrize("verb", ["hide", "expire", "delete"])
+@pytest.mark.parametrize("verb", ["editors.hide", "editors.expire", "delete"])
 def test_an_unknown_key_changes_nothing(newsroom: Newsroom, verb: str) -> None:
     before = shown(newsroom)
     with pytest.raises(UnknownArticleError, match="'nowhere'; `recnews articles list`"):
-        getattr(newsroom, verb)(["足球-0", "nowhere"])
+        attrgetter(verb)(newsroom)(["足球-0", "nowhere"])
     assert shown(newsroom) == before
 
 
 def test_a_hidden_article_speaks_for_others_but_is_not_shown(newsroom: Newsroom) -> None:
     newsroom.record("ann", "足球-0", at=NOW - HOUR)
-    newsroom.hide(["足球-0"])
+    newsroom.editors.hide(["足球-0"])
     [item] = newsroom.recommend("ann", 1, at=NOW)
     assert (item.category, item.source) == ("足球", "interests")
 
@@ -154,7 +155,7 @@ def test_articles_by_key_and_list(newsroom: Newsroom) -> None:
 
 def test_the_status(newsroom: Newsroom) -> None:
     newsroom.record_many([read("ann", "足球-0"), read("bob", "later")])
-    newsroom.hide(["足球-0"])
+    newsroom.editors.hide(["足球-0"])
     newsroom.ingest([{"id": "x", "title": ""}])
     status = newsroom.status()
     assert (status.articles, status.hidden, status.events, status.readers, status.waiting, status.pending) == (
@@ -174,7 +175,7 @@ def test_the_status(newsroom: Newsroom) -> None:
 
 def test_embedding_texts(newsroom: Newsroom) -> None:
     vectors = newsroom.embed(["火箭，发射，卫星", "", "zzyzx", "rocket 火箭"])
-    assert vectors.shape == (4, newsroom._live(prepared=True).dim)
+    assert vectors.shape == (4, newsroom.serving.generation(prepared=True).dim)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0, 0, 1], atol=1e-5)
     assert newsroom.embed([]).shape == (0, vectors.shape[1])

@@ -70,7 +70,7 @@ def world(home: Path, tmp_path: Path) -> Iterator[Newsroom]:
 def test_forgotten_to_the_last_byte(world: Newsroom) -> None:
     assert places(world.home, ANN)
     bobs = world.store.privacy.held(BOB)
-    found = world.forget(ANN)
+    found = world.readers.forget(ANN)
     assert (found.events, found.rejected, found.elsewhere) == (5, 2, ())
     assert places(world.home, ANN) == set(), "while the home is open"
     assert world.store.privacy.held(BOB) == bobs
@@ -97,23 +97,23 @@ def test_pages_that_sqlite_has_moved_rows_between(store: Store) -> None:
 
 
 def test_a_reader_who_is_not_known_and_one_who_is_forgotten(world: Newsroom) -> None:
-    assert world.forget("nobody").events == 0
+    assert world.readers.forget("nobody").events == 0
     audit = world.home / "corpora" / privacy.AUDIT_FILE
     assert not audit.exists()
-    world.forget(ANN)
+    world.readers.forget(ANN)
     told = audit.read_bytes()
-    again = world.forget(ANN)
+    again = world.readers.forget(ANN)
     assert (again.events, again.rejected) == (0, 0)
     assert audit.read_bytes() == told
     with pytest.raises(UsageError, match="nobody"):
-        world.forget(" ")
+        world.readers.forget(" ")
     with pytest.raises(UsageError, match="half a character"):
-        world.forget("\ud800")
+        world.readers.forget("\ud800")
 
 
 def test_the_audit_says_what_and_not_who(world: Newsroom) -> None:
-    world.forget(ANN, now=NOW)
-    world.forget(BOB, now=NOW)
+    world.readers.forget(ANN, now=NOW)
+    world.readers.forget(BOB, now=NOW)
     lines = (world.home / "corpora" / privacy.AUDIT_FILE).read_text(encoding="utf-8").splitlines()
     told = [json.loads(line) for line in lines]
     assert [(it["at"], it["what"], it["events"], it["rejected"]) for it in told] == [
@@ -124,7 +124,7 @@ def test_the_audit_says_what_and_not_who(world: Newsroom) -> None:
 def test_an_audit_line_that_was_cut_off_is_written_again(world: Newsroom) -> None:
     audit = world.home / "corpora" / privacy.AUDIT_FILE
     audit.write_bytes(b'{"at": "before"}\n{"at": "2026-0')
-    world.forget(ANN, now=NOW)
+    world.readers.forget(ANN, now=NOW)
     assert [json.loads(line)["at"] for line in audit.read_text().splitlines()] == ["before", NOW.isoformat()]
 
 
@@ -168,7 +168,7 @@ def test_what_killed_runs_have_left_in_the_quarantine_goes(world: Newsroom) -> N
     (folder / ".run-dead").mkdir()
     for name in (".run-dead/events-log-x.jsonl", ".forgetting-events-log-x.jsonl"):
         (folder / name).write_text(ANN)
-    world.forget(ANN)
+    world.readers.forget(ANN)
     assert places(world.home, ANN) == set()
 
 
@@ -180,9 +180,9 @@ def test_a_reader_of_an_older_state_holds_the_log(world: Newsroom, monkeypatch: 
     with reader._database.read() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM events").all()
         with pytest.raises(BusyError, match="an earlier state of"):
-            world.forget(ANN)
+            world.readers.forget(ANN)
         assert not (world.home / "corpora" / privacy.AUDIT_FILE).exists()
-    assert world.forget(ANN).events == 0
+    assert world.readers.forget(ANN).events == 0
     assert places(world.home, ANN) == set()
     assert (world.home / "corpora" / privacy.AUDIT_FILE).exists()
     reader.close()
@@ -202,7 +202,7 @@ def test_others_write_meanwhile(world: Newsroom) -> None:
     thread = threading.Thread(target=write)
     thread.start()
     for user in (ANN, BOB):
-        world.forget(user)
+        world.readers.forget(user)
     thread.join()
     assert failures == []
     assert len(world.store.privacy.held("somebody else")) == 30
@@ -214,13 +214,13 @@ def test_others_write_meanwhile(world: Newsroom) -> None:
 
 def test_status_counts_until_the_next_training(world: Newsroom) -> None:
     assert world.status().forgotten == 0
-    world.forget("nobody")
-    world.forget(ANN)
-    world.forget(BOB)
+    world.readers.forget("nobody")
+    world.readers.forget(ANN)
+    world.readers.forget(BOB)
     assert world.status().forgotten == 2
     world.train()
     assert world.status().forgotten == 0
-    world.rollback()
+    world.generations.rollback()
     assert world.status().forgotten == 2, "the generation before still knows them"
 
 
@@ -251,8 +251,8 @@ def test_commands(home: Path, tmp_path: Path) -> None:
 def test_export_is_complete_and_in_order(world: Newsroom) -> None:
     world.record(ANN, "足球-1", "like", at=NOW, weight=0.5, dwell=12.5)
     world.store.events.add([EventDraft(ANN, "足球-2")])
-    found = world.export(f" {ANN} ")
-    assert found == world.export(ANN)
+    found = world.readers.export(f" {ANN} ")
+    assert found == world.readers.export(ANN)
     assert [(it.key, it.at) for it in found.events] == [
         ("足球-2", None),
         (f"waiting of {ANN}", NOW - HOUR),
@@ -263,7 +263,7 @@ def test_export_is_complete_and_in_order(world: Newsroom) -> None:
     assert (last.kind, last.weight, last.dwell, last.title) == ("like", 0.5, 12.5, world.article("足球-1").title)
     assert [it.title for it in found.events if it.key.startswith("waiting")] == [None]
     assert [row.get("user", row.get("_raw")) for row in found.rejected] == [ANN, f'{{"user": "{ANN}", "article": ']
-    assert world.export("nobody").events == ()
+    assert world.readers.export("nobody").events == ()
 
 
 # Backups
@@ -271,7 +271,7 @@ def test_export_is_complete_and_in_order(world: Newsroom) -> None:
 
 def test_a_backup_keeps_what_it_holds_until_it_forgets_too(world: Newsroom, tmp_path: Path) -> None:
     world.backup(tmp_path / "backup")
-    world.forget(ANN)
+    world.readers.forget(ANN)
     assert places(tmp_path / "backup", ANN)
     assert places(world.home, ANN) == set()
     run(tmp_path / "backup", "forget", ANN)
@@ -325,9 +325,9 @@ def test_no_plain_id_is_stored(private: Newsroom, tmp_path: Path) -> None:
     waiting = f"waiting of {ANN}"  # the key of an article, which is not an id
     raw = b"".join(file.read_bytes() for file in (private.home / "corpora").glob(f"{STORE_FILE}*"))
     assert raw.replace(waiting.encode(), b"").count(ANN.encode()) == 0
-    assert private.export(ANN).stored_as == hashed(ANN)
-    assert len(private.export(ANN).events) == 6
-    assert [row["user"] for row in private.export(ANN).rejected] == [hashed(ANN)]
+    assert private.readers.export(ANN).stored_as == hashed(ANN)
+    assert len(private.readers.export(ANN).events) == 6
+    assert [row["user"] for row in private.readers.export(ANN).rejected] == [hashed(ANN)]
 
 
 def test_everything_that_takes_an_id_finds_the_hashed_one(private: Newsroom, trained: Path, tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_everything_that_takes_an_id_finds_the_hashed_one(private: Newsroom, tra
         assert len(seen) == 3
         assert private.neighbors(user=ANN, at=NOW) == plain.neighbors(user=ANN, at=NOW)
     assert {event.user_id for event in private.store.events.since(0, 10)} == {hashed(ANN)}
-    assert private.forget(ANN).events == 3
+    assert private.readers.forget(ANN).events == 3
     private.close()
     assert places(private.home, ANN, hashed(ANN)) == set()
 
@@ -352,14 +352,14 @@ def test_a_rejected_row_is_mended_and_taken_in_with_its_hash(private: Newsroom) 
     [file] = (private.home / "corpora" / "quarantine").glob("events-*.jsonl")
     file.write_text(file.read_text(encoding="utf-8").replace("never", NOW.isoformat()), encoding="utf-8")
     assert private.record_many(file).added == 1
-    assert len(private.export(ANN).events) == 6
+    assert len(private.readers.export(ANN).events) == 6
 
 
 def test_a_renamed_column_is_hashed_in_the_quarantine_too(private: Newsroom) -> None:
     from recnews.newsroom import Reading
 
     private.record_many([{"uid": ANN, "article": "a", "at": "never"}], Reading({"user": "uid"}))
-    [row] = private.export(ANN).rejected
+    [row] = private.readers.export(ANN).rejected
     assert row["uid"] == hashed(ANN)
 
 
@@ -368,15 +368,15 @@ def test_a_home_with_plain_ids_is_converted_once_and_for_good(world: Newsroom) -
     world.close()
     with Newsroom.open(world.home, HASHING) as room:
         assert room.recommend(ANN, at=NOW) == feed
-        assert len(room.export(ANN).events) == 5
+        assert len(room.readers.export(ANN).events) == 5
         key = (world.home / "corpora" / privacy.KEY_FILE).read_bytes()
-        assert room.export(ANN).stored_as == hashed(ANN, key)
+        assert room.readers.export(ANN).stored_as == hashed(ANN, key)
     waiting = f"waiting of {ANN}"
     raw = b"".join(file.read_bytes() for file in (world.home / "corpora").glob(f"{STORE_FILE}*"))
     assert raw.replace(waiting.encode(), b"").count(ANN.encode()) == 0
     with Newsroom.open(world.home, HASHING) as room:
         assert room.recommend(ANN, at=NOW) == feed
-        rows = room.export(ANN).rejected
+        rows = room.readers.export(ANN).rejected
         assert [row.get("user", "") for row in rows] == [hashed(ANN, key), ""]
     with pytest.raises(
         SettingsError, match=r"privacy\.hash_ids.*is off, and the ids of readers in this home are hashed"
@@ -395,7 +395,7 @@ def test_a_conversion_that_was_killed_is_finished(world: Newsroom, monkeypatch: 
         Newsroom.open(world.home, HASHING)
     monkeypatch.undo()
     with Newsroom.open(world.home, HASHING) as room:
-        assert [row.get("user", "")[:6] for row in room.export(ANN).rejected] == ["keyed:", ""]
+        assert [row.get("user", "")[:6] for row in room.readers.export(ANN).rejected] == ["keyed:", ""]
         assert not room.store.privacy.adopt()
 
 
@@ -423,10 +423,10 @@ def test_a_key_of_the_environment_leaves_no_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("RECNEWS_READER_KEY", "a secret that is kept elsewhere, and long")
     with Newsroom.open(tmp_path, HASHING) as room:
         room.record(ANN, "a")
-        stored = room.export(ANN).stored_as
+        stored = room.readers.export(ANN).stored_as
     assert not (tmp_path / "corpora" / privacy.KEY_FILE).exists()
     with Newsroom.open(tmp_path, HASHING) as room:
-        assert (room.export(ANN).stored_as, len(room.export(ANN).events)) == (stored, 1)
+        assert (room.readers.export(ANN).stored_as, len(room.readers.export(ANN).events)) == (stored, 1)
 
 
 def test_a_new_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
@@ -459,7 +459,7 @@ def test_a_backup_of_a_hashed_home_is_one(private: Newsroom, tmp_path: Path) -> 
     private.record(ANN, "足球-0", at=datetime(2026, 1, 1, tzinfo=UTC))
     assert private.backup(tmp_path / "backup") == []
     with Newsroom.open(tmp_path / "backup", HASHING) as copy:
-        assert len(copy.export(ANN).events) == 1
+        assert len(copy.readers.export(ANN).events) == 1
 
 
 def test_plain_settings_are_the_default() -> None:

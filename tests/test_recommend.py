@@ -91,9 +91,9 @@ def test_an_article_that_changes_again_and_again_stays_in_the_feed(newsroom: New
     for turn in range(4):
         newsroom.ingest([replace(article("航天", 50, NOW - 40 * DAY), summary=f"{turn}，火箭")])
         assert newsroom.recommend("ann", 5, at=NOW)[0].key == "航天-50"
-        newsroom.hide(["航天-50"])
+        newsroom.editors.hide(["航天-50"])
         assert "航天-50" not in keys(newsroom.recommend("ann", 100, at=NOW))
-        newsroom.hide(["航天-50"], hidden=False)
+        newsroom.editors.hide(["航天-50"], hidden=False)
 
 
 def test_another_process_sees_what_was_ingested(home: Path) -> None:

@@ -89,7 +89,7 @@ def test_what_another_process_does_is_in_the_next_feed(service: Service) -> None
     with Newsroom.open(home_of(service)) as room:
         room.ingest([row("医疗", 901)])
         assert keys(service.ask("GET", "/v1/users/nobody/feed?n=1&category=医疗").json()) == ["医疗-901"]
-        room.expire(["医疗-901"])
+        room.editors.expire(["医疗-901"])
         assert "医疗-901" not in keys(service.ask("GET", "/v1/users/nobody/feed?n=100").json())
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from recnews.newsroom import Newsroom
+from recnews.service.room import ServiceRoom
 from tests.service_world import Service, running, until
 from tests.test_service import keys, row
 from tests.worlds import NOW, article, small_settings
@@ -78,7 +79,7 @@ def test_generations_change_under_load_and_nobody_notices(home: Path) -> None:
         with asking(read, write), Newsroom.open(home) as room:
             for name in ("g000002", "g000001", "g000002", "g000001"):
                 time.sleep(0.5)
-                room.promote(name)
+                room.generations.promote(name)
                 until(lambda name=name: shows(service, name), service)  # type: ignore[misc]
     assert set(answers) == {200}
     assert answers[200] > 20
@@ -111,9 +112,9 @@ def hand_in(service: Service, taken: dict[str, set[str]], patience: threading.Ev
 
 
 def assert_all_there(home: Path, taken: dict[str, set[str]]) -> None:
-    with Newsroom.open(home, small_settings()) as room:
+    with ServiceRoom.open(home, small_settings()) as room:
         assert {it.key for it in room.articles(limit=10_000)} >= taken["articles"]
-        assert {event.key for event in room.export("witness").events} >= taken["events"]
+        assert {event.key for event in room.readers.export("witness").events} >= taken["events"]
         assert [problem for problem in room.verify() if "pending" not in str(problem)] == []
         room.keep_house()
         feed = {it.key for it in room.recommend("nobody", 500)}

@@ -47,7 +47,7 @@ def test_one_worker_gives_the_same_bytes(tmp_path: Path, embedder: str) -> None:
     for name in ("one", "two"):
         with Newsroom.open(tmp_path / name) as newsroom:
             ids = newsroom.store.articles.ids([draft.key for draft in articles(TOPICS, 6)])
-            _, catalog = newsroom._serving()
+            _, catalog = newsroom.serving.current()
             vectors.append(catalog.index.vectors(sorted(ids.values()))[0].tobytes())  # type: ignore[arg-type]
     assert vectors[0] == vectors[1]
     assert digests(train(tmp_path / "three", embedder, seed=2)) != digests(one)
@@ -110,7 +110,7 @@ def test_a_generation_keeps_the_settings_it_was_trained_with(tmp_path: Path) -> 
     generation = train(tmp_path, lexical_weight=3.0)
     with Newsroom.open(tmp_path, small_settings()) as newsroom:
         assert newsroom.settings.embedding.lexical_weight != 3.0
-        assert newsroom._live(prepared=True).settings.lexical_weight == 3.0
+        assert newsroom.serving.generation(prepared=True).settings.lexical_weight == 3.0
         assert newsroom.verify() == []
     assert generation.settings.lexical_weight == 3.0
 
@@ -129,7 +129,7 @@ def test_progress_is_told_by_stage(tmp_path: Path) -> None:
 
 
 def test_a_generation_that_does_not_give_what_is_stored_fails_its_check(newsroom: Newsroom) -> None:
-    generation = newsroom._live(prepared=True)
+    generation = newsroom.serving.generation(prepared=True)
     assert check(newsroom.store, generation)["sampled"] == 48
     pending = newsroom.store.vectors.pending(generation.id, 500)
     assert pending.texts == ()

@@ -14,6 +14,7 @@ from recnews.embed.space import to_unit
 from recnews.embed.unknown import Induction, contexts_of, fit_induction
 from recnews.errors import UnknownWordError
 from recnews.newsroom import Newsroom
+from recnews.newsroom.upkeep import make_searchable
 from recnews.records import Draft, Tokens
 from recnews.store import Often
 from tests.worlds import CHINESE, ENGLISH, HOUR, NOW, article, small_settings
@@ -167,8 +168,8 @@ def test_earlier_articles_are_brought_up_to_date(newsroom: Newsroom) -> None:
     newsroom.ingest(others)
     after = newsroom.store.vectors.of("g000001", [article_id])[article_id]
     assert not np.array_equal(before, after)
-    assert np.array_equal(after, newsroom._live(prepared=True).encode([first])[0].vectors[0])
-    _, catalog = newsroom._serving()
+    assert np.array_equal(after, newsroom.serving.generation(prepared=True).encode([first])[0].vectors[0])
+    _, catalog = newsroom.serving.current()
     assert np.array_equal(catalog.vectors(np.array([article_id]))[0][0], after), "and served"
     assert newsroom.verify() == []
 
@@ -243,7 +244,7 @@ def test_a_run_killed_between_ripe_and_induced(home: Path, tmp_path: Path) -> No
     with Newsroom.open(home, small_settings()) as killed, Newsroom.open(other, small_settings()) as undisturbed:
         undisturbed.ingest(drafts)
         killed.store.articles.upsert(drafts, NOW)
-        generation = killed._live(prepared=True)
+        generation = killed.serving.generation(prepared=True)
         pending = killed.store.vectors.pending(generation.id, 100)
         vectors, keywords, met = generation.study(pending.texts)
         assert killed.store.vectors.write(generation.id, pending, vectors.vectors, keywords, True, met)
@@ -271,12 +272,12 @@ def test_another_open_newsroom_follows(home: Path) -> None:
 def test_vectors_made_before_a_word_was_induced_are_not_written(newsroom: Newsroom, home: Path) -> None:
     drafts = coined("sailing", range(50, 54))
     newsroom.store.articles.upsert(drafts[3:], NOW)
-    generation = newsroom._live(prepared=True)
+    generation = newsroom.serving.generation(prepared=True)
     pending = newsroom.store.vectors.pending(generation.id, 100)
     vectors, keywords, met = generation.study(pending.texts)
     with Newsroom.open(home, small_settings()) as other:
         other.store.articles.upsert(drafts[:3], NOW)
-        other._index()  # encodes the fourth as well
+        make_searchable(other)  # encodes the fourth as well
     assert not newsroom.store.vectors.write(generation.id, pending, vectors.vectors, keywords, True, met)
     newsroom.ingest(drafts)
     assert newsroom.verify() == []
@@ -328,12 +329,12 @@ def test_the_next_training_learns_it_and_what_is_pruned_is_forgotten(newsroom: N
     newsroom.train()
     assert COINED in newsroom.generations.load("g000002").embedder.vocabulary.ids
     assert newsroom.neighbors(word=COINED, at=NOW).words
-    assert newsroom.rollback() == "g000001"
+    assert newsroom.generations.rollback() == "g000001"
     assert newsroom.neighbors(word=COINED, at=NOW).words
     newsroom.ingest(coined("sailing", range(53, 54)))
     assert newsroom.verify() == []
-    newsroom.promote("g000002")
-    newsroom.prune(keep=1)
+    newsroom.generations.promote("g000002")
+    newsroom.generations.prune(keep=1)
     assert not [row for table in tables(newsroom) for row in table if row[0] == "g000001"]
     assert newsroom.verify() == []
 

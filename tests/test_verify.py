@@ -24,7 +24,7 @@ def test_a_healthy_home(newsroom: Newsroom, tmp_path: Path) -> None:
     assert newsroom.verify() == []
     newsroom.record_many([read("ann", "足球-0"), read("ann", "nowhere")])
     newsroom.ingest([article("足球", 50, NOW)])
-    newsroom.hide(["足球-0"])
+    newsroom.editors.hide(["足球-0"])
     newsroom.delete(["足球-1"])
     assert newsroom.verify() == []
     with Newsroom.open(tmp_path / "empty") as other:

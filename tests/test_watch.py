@@ -18,8 +18,8 @@ import pytest
 
 from recnews.config import Settings
 from recnews.errors import BusyError, FetchError, SettingsError, UsageError
-from recnews.newsroom import Newsroom
-from recnews.records import Polled
+from recnews.newsroom import Newsroom, intake
+from recnews.reports import Polled
 from recnews.watch.state import back_off
 from recnews.web import Client, Limits, addresses, check_address
 from tests.cli_world import ROOT, answer, environment, run
@@ -449,18 +449,20 @@ def test_a_file_that_is_still_being_written_is_left_for_the_next_round(desk: New
     assert counts(one(desk, str(file.parent), now=NOW + MINUTE)) == (3, 1, 0, 2, 0)
 
 
-def test_a_file_that_changes_while_it_is_read_is_read_again(desk: Newsroom, tmp_path: Path) -> None:
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    desk: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write(tmp_path / "in" / "a.jsonl", "1")
-    taken = desk._take
+    taken = intake.take_articles
 
     def meanwhile(*given: Any, **options: Any) -> Any:
         report = taken(*given, **options)
         write(file, "1", "2", age=50)
         return report
 
-    desk._take = meanwhile  # type: ignore[method-assign]
-    assert counts(one(desk, str(file.parent))) == (1, 1, 0, 0, 0)
-    desk._take = taken  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        patched.setattr(intake, "take_articles", meanwhile)
+        assert counts(one(desk, str(file.parent))) == (1, 1, 0, 0, 0)
     assert counts(one(desk, str(file.parent))) == (2, 1, 0, 1, 0)
 
 

@@ -65,7 +65,7 @@ def duplicates(count: common.Count = 20, as_json: common.Json = False, home: com
 def hide(keys: Keys, home: common.Home = None) -> None:
     """Take articles out of every feed, at once."""
     with common.opened(home) as newsroom:
-        newsroom.hide(keys)
+        newsroom.editors.hide(keys)
     _done(keys, "hidden")
 
 
@@ -73,7 +73,7 @@ def hide(keys: Keys, home: common.Home = None) -> None:
 def unhide(keys: Keys, home: common.Home = None) -> None:
     """Put hidden articles back into feeds."""
     with common.opened(home) as newsroom:
-        newsroom.hide(keys, hidden=False)
+        newsroom.editors.hide(keys, hidden=False)
     _done(keys, "not hidden")
 
 
@@ -94,7 +94,7 @@ def categorize(
     if undo == (category is not None):
         raise UsageError("give either a category or --undo")
     with common.opened(home) as newsroom:
-        newsroom.categorize([key], category)
+        newsroom.editors.categorize([key], category)
         found = newsroom.article(key)
     output.say(f"{key}: {views.category(found) or 'no category'}")
 
@@ -130,7 +130,7 @@ def expire(
     """Serve articles no longer than until a time."""
     with common.opened(home) as newsroom:
         moment = common.moment("--at", at, newsroom)
-        newsroom.expire(keys, moment)
+        newsroom.editors.expire(keys, moment)
     _done(keys, "expired" if moment is None else f"served until {output.when(moment)} at the latest")
 
 

@@ -38,7 +38,7 @@ def pin(
     """
     with common.opened(home) as newsroom:
         starts_at, ends = common.moment("--from", starts, newsroom), common.moment("--until", until, newsroom)
-        newsroom.pin(key, slot, starts_at=starts_at, until=ends)
+        newsroom.editors.pin(key, slot, starts_at=starts_at, until=ends)
     span = [f"from {output.when(starts_at)}"] if starts_at else []
     span += [f"until {output.when(ends)}"] if ends else []
     output.say(" ".join([f"{key} pinned to place {slot}", *span]))
@@ -47,14 +47,14 @@ def pin(
 def unpin(keys: Keys, home: common.Home = None) -> None:
     """Take pins away: the articles are placed like any other."""
     with common.opened(home) as newsroom:
-        count = newsroom.unpin(keys)
+        count = newsroom.editors.unpin(keys)
     output.say(f"{output.many(count, 'article')} unpinned")
 
 
 def pins(at: common.At = None, as_json: common.Json = False, home: common.Home = None) -> None:
     """List pins, by place: all there are, or with --at those that hold at a time."""
     with common.opened(home) as newsroom:
-        found = newsroom.pins(common.moment("--at", at, newsroom))
+        found = newsroom.editors.pins(common.moment("--at", at, newsroom))
     listed = [{name: getattr(it, name) for name in type(it).__slots__ if name != "article_id"} for it in found]
     common.answer_with({"pins": listed}, views.pins(found), as_json)
 
@@ -63,7 +63,7 @@ def block(category: Categories = None, source: Sources = None, home: common.Home
     """Keep a category or a source out of every feed. Its articles stay searchable for editors."""
     _some(category, source)
     with common.opened(home) as newsroom:
-        count = newsroom.block(categories=category or (), sources=source or ())
+        count = newsroom.editors.block(categories=category or (), sources=source or ())
     _told(count, "made")
 
 
@@ -71,7 +71,7 @@ def unblock(category: Categories = None, source: Sources = None, home: common.Ho
     """Let a blocked category or source back into feeds."""
     _some(category, source)
     with common.opened(home) as newsroom:
-        count = newsroom.unblock(categories=category or (), sources=source or ())
+        count = newsroom.editors.unblock(categories=category or (), sources=source or ())
     _told(count, "removed")
 
 
@@ -82,7 +82,7 @@ def impersonal(category: Categories = None, home: common.Home = None) -> None:
     """
     _some(category)
     with common.opened(home) as newsroom:
-        count = newsroom.impersonal(category or ())
+        count = newsroom.editors.impersonal(category or ())
     _told(count, "made")
 
 
@@ -90,14 +90,14 @@ def personal(category: Categories = None, home: common.Home = None) -> None:
     """Take `recnews impersonal` back."""
     _some(category)
     with common.opened(home) as newsroom:
-        count = newsroom.personal(category or ())
+        count = newsroom.editors.personal(category or ())
     _told(count, "removed")
 
 
 def rules(as_json: common.Json = False, home: common.Home = None) -> None:
     """List what is blocked and what is impersonal."""
     with common.opened(home) as newsroom:
-        found = newsroom.rules()
+        found = newsroom.editors.rules()
     common.answer_with(found, views.rules(found), as_json)
 
 

@@ -1,5 +1,6 @@
 """`recnews evaluate`: how good what was learned is, in figures with intervals."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,10 +22,6 @@ app = common.group(
 )
 app.command("feeds", epilog=evaluate_feeds.EPILOG)(evaluate_feeds.feeds)
 
-Articles = Annotated[
-    list[Path] | None,
-    typer.Option(metavar="FILE", help="Articles, in any format `ingest` takes. Repeatable. Else those of the home."),
-]
 Pairs = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help='Judged texts or articles, a line each: {"a": …, "b": …, "similarity": 2.5}.'),
@@ -41,9 +38,6 @@ Baselines = Annotated[
 ]
 Embedder = Annotated[str | None, typer.Option(metavar="[word2vec|doc2vec]", help="How texts become vectors.")]
 Dim = Annotated[int | None, typer.Option(help="Length of a vector.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the articles.")]
-Workers = Annotated[int | None, typer.Option(help="Training threads; 1 makes figures reproducible.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of all that is random.")]
 Holdout = Annotated[
     float, typer.Option(min=0, max=1, help="Keep this share of the articles out of training, ask about them only.")
 ]
@@ -72,16 +66,16 @@ def evaluate() -> None:
 )
 def similarity(
     *,
-    articles: Articles = None,
+    articles: measuring.Articles = None,
     pairs: Pairs = None,
     words: Words = None,
     lang: Lang = "",
     baselines: Baselines = None,
     embedder: Embedder = None,
     dim: Dim = None,
-    epochs: Epochs = None,
-    workers: Workers = None,
-    seed: Seed = None,
+    epochs: measuring.Epochs = None,
+    workers: measuring.Workers = None,
+    seed: measuring.Seed = None,
     holdout: Holdout = 0.0,
     since: Since = None,
     limit: Limit = None,
@@ -117,30 +111,25 @@ def similarity(
         min_chars=min_chars,
         judged_only=judged_only,
     )
-    _answer(evaluate(plan, tell=measuring.tell), json_file)
+    outcome = evaluate(plan, tell=measuring.tell)
+    measuring.answer(outcome, _lines(outcome), json_file)
 
 
 def _articles(folder: Path, files: list[Path] | None, settings: "Settings", limit: int | None) -> "list[Draft]":
     from recnews.evaluate.files import articles_of, stored_articles
-    from recnews.formats import ReadOptions
     from recnews.newsroom import Newsroom
+    from recnews.newsroom.given import read_options
     from recnews.store import STORE_FILE
 
     if files:
-        options = ReadOptions(timezone=measuring.zone(settings), max_row_bytes=settings.ingest.max_row_bytes)
-        return articles_of(files, options, limit)
+        return articles_of(files, read_options(None, settings.ingest), limit)
     if not (folder / "corpora" / STORE_FILE).exists():
         raise UsageError(f"{folder}: no article is stored there; name files with --articles, or another --home")
     with Newsroom.open(folder, settings) as newsroom:
         return stored_articles(newsroom, limit)
 
 
-def _answer(outcome: "Outcome", json_file: Path | None) -> None:
-    if json_file == Path("-"):
-        output.document(outcome.document())
-        return
-    output.say(outcome.about())
+def _lines(outcome: "Outcome") -> Iterator[str]:
+    yield outcome.about()
     for task, asked in outcome.tasks.items():
-        output.say("", f"{task}: {asked}", *output.table(outcome.table(task), indent="  "))
-    if json_file is not None:
-        measuring.write_json(outcome.document(), json_file)
+        yield from ("", f"{task}: {asked}", *output.table(outcome.table(task), indent="  "))

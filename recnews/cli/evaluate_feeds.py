@@ -1,5 +1,6 @@
 """`recnews evaluate feeds`: do readers find in their feeds what they go on to read?"""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from recnews.errors import UsageError
 
 if TYPE_CHECKING:
     from recnews.config import Settings
+    from recnews.evaluate.compare import Comparison
     from recnews.evaluate.feeds import Plan
     from recnews.evaluate.outcome import FeedsOutcome
 
@@ -40,10 +42,6 @@ class Candidates(StrEnum):
     READ = "read"
 
 
-Articles = Annotated[
-    list[Path] | None,
-    typer.Option(metavar="FILE", help="Articles, in any format `ingest` takes. Repeatable. Else those of the home."),
-]
 Events = Annotated[
     list[Path] | None,
     typer.Option(
@@ -87,9 +85,6 @@ Baselines = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Ask at most this many questions of each kind: a quick look.")]
 Resamples = Annotated[int, typer.Option(min=10, help="Bootstrap samples of readers.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the articles.")]
-Workers = Annotated[int | None, typer.Option(help="Training threads; 1 makes figures reproducible.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of all that is random.")]
 PlotFile = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figures: .png, .svg or .pdf.")]
 Compare = Annotated[
     tuple[Path, Path] | None,
@@ -99,7 +94,7 @@ Compare = Annotated[
 
 def feeds(
     *,
-    articles: Articles = None,
+    articles: measuring.Articles = None,
     events: Events = None,
     rename: Map = None,
     protocol: ProtocolOption = Protocol.TIME,
@@ -114,9 +109,9 @@ def feeds(
     baselines: Baselines = None,
     limit: Limit = None,
     resamples: Resamples = 1000,
-    epochs: Epochs = None,
-    workers: Workers = None,
-    seed: Seed = None,
+    epochs: measuring.Epochs = None,
+    workers: measuring.Workers = None,
+    seed: measuring.Seed = None,
     timezone: measuring.Timezone = None,
     json_file: measuring.JsonFile = None,
     plot_file: PlotFile = None,
@@ -129,7 +124,10 @@ def feeds(
     Figures stand before their 95% intervals over readers. Equal scores of a baseline are put in an order drawn by lot.
     """
     if compare is not None:
-        _compare(compare, json_file)
+        from recnews.evaluate.compare import compare as compared
+
+        found = compared(*compare)
+        measuring.answer(found, _lines_of_comparison(found), json_file)
         return
     from recnews.config import home_folder, load_settings
     from recnews.evaluate import plots
@@ -161,7 +159,7 @@ def feeds(
     outcome = evaluate(plan, measuring.tell)
     if plot_file is not None:
         plots.plot(outcome, plot_file)
-    _answer(outcome, json_file)
+    measuring.answer(outcome, _lines(outcome), json_file)
 
 
 def material(
@@ -172,8 +170,8 @@ def material(
     from recnews.evaluate.feeds import Plan
     from recnews.evaluate.files import articles_of, events_of, stored_articles, stored_events
     from recnews.evaluate.mind import mind as mind_of
-    from recnews.formats import ReadOptions
-    from recnews.newsroom import Newsroom
+    from recnews.newsroom import Newsroom, Reading
+    from recnews.newsroom.given import read_options
     from recnews.store import STORE_FILE
     from recnews.text import UserDictionary
 
@@ -184,7 +182,7 @@ def material(
     if mind_train is not None:
         raise UsageError("--mind-train goes with --mind, the folder whose impressions are ranked")
     renamed = [_renamed(rename, of_events) for of_events in (False, True)]
-    options = [ReadOptions(names, measuring.zone(settings), settings.ingest.max_row_bytes) for names in renamed]
+    options = [read_options(Reading(names), settings.ingest) for names in renamed]
     stored_too = not articles or not events
     if stored_too and not (folder / "corpora" / STORE_FILE).exists():
         raise UsageError(
@@ -211,30 +209,17 @@ def _renamed(pairs: list[str] | None, of_events: bool) -> dict[str, str]:
     return found
 
 
-def _answer(outcome: "FeedsOutcome", json_file: Path | None) -> None:
-    if json_file == Path("-"):
-        output.document(outcome.document())
-        return
-    output.say(f"{outcome.protocol}: {outcome.about}")
+def _lines(outcome: "FeedsOutcome") -> Iterator[str]:
+    yield f"{outcome.protocol}: {outcome.about}"
     for view in outcome.views:
-        output.say("", f"{view}:", *output.table(outcome.table(view), indent="  "))
-        output.say("", *output.table(outcome.table_beyond(view), indent="  "))
-        output.say("", "  by how much was read before (readers):")
-        output.say(*output.table(outcome.table_by_history(view), indent="  "))
-        output.say("", *output.table(outcome.table_behind(view), indent="  "))
-    if json_file is not None:
-        measuring.write_json(outcome.document(), json_file)
+        yield from ("", f"{view}:", *output.table(outcome.table(view), indent="  "))
+        yield from ("", *output.table(outcome.table_beyond(view), indent="  "))
+        yield from ("", "  by how much was read before (readers):")
+        yield from output.table(outcome.table_by_history(view), indent="  ")
+        yield from ("", *output.table(outcome.table_behind(view), indent="  "))
 
 
-def _compare(files: tuple[Path, Path], json_file: Path | None) -> None:
-    from recnews.evaluate.compare import compare
-
-    found = compare(*files)
-    if json_file == Path("-"):
-        output.document(found.document())
-        return
-    output.say(f"{files[0]} and {files[1]}: {found.about}")
+def _lines_of_comparison(found: "Comparison") -> Iterator[str]:
+    yield f"{found.files[0]} and {found.files[1]}: {found.about}"
     for view in found.changes:
-        output.say("", f"{view}:", *output.table(found.table(view), indent="  "))
-    if json_file is not None:
-        measuring.write_json(found.document(), json_file)
+        yield from ("", f"{view}:", *output.table(found.table(view), indent="  "))

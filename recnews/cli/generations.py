@@ -115,7 +115,7 @@ def show(
 def promote(generation: Id, home: common.Home = None) -> None:
     """Make a generation the one that serves."""
     with common.opened(home) as newsroom:
-        newsroom.promote(generation)
+        newsroom.generations.promote(generation)
     output.say(f"{generation} is live")
 
 
@@ -123,7 +123,7 @@ def promote(generation: Id, home: common.Home = None) -> None:
 def rollback(as_json: common.Json = False, home: common.Home = None) -> None:
     """Return to the generation that served before the live one."""
     with common.opened(home) as newsroom:
-        name = newsroom.rollback()
+        name = newsroom.generations.rollback()
     common.answer_with({"live": name}, [f"{name} is live"], as_json)
 
 
@@ -135,7 +135,7 @@ def prune(
 ) -> None:
     """Remove old generations: all but the live one and the latest others."""
     with common.opened(home) as newsroom:
-        removed = newsroom.prune(keep)
+        removed = newsroom.generations.prune(keep)
     lines = [f"removed {' '.join(removed)}" if removed else "nothing to remove"]
     common.answer_with({"removed": removed}, lines, as_json)
 

@@ -1,11 +1,10 @@
 """What the evaluating commands share: times and zones as they are typed, and where figures go."""
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -15,6 +14,13 @@ from recnews.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from recnews.config import Settings
 
+Articles = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Articles, in any format `ingest` takes. Repeatable. Else those of the home."),
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the articles.")]
+Workers = Annotated[int | None, typer.Option(help="Training threads; 1 makes figures reproducible.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all that is random.")]
 Timezone = Annotated[
     str | None, typer.Option(metavar="ZONE", help="Zone of times without an offset, such as Asia/Shanghai.")
 ]
@@ -24,21 +30,14 @@ JsonFile = Annotated[
 ]
 
 
-def zone(settings: "Settings") -> tzinfo | None:
-    """The zone of the settings. Raises `UsageError` for a name that is none."""
-    name = settings.ingest.timezone
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(f"{name!r} is not a time zone; use a name such as Asia/Shanghai or UTC") from error
-
-
 def moment(option: str, text: str | None, settings: "Settings") -> datetime | None:
     """A time that was typed, in UTC."""
     if text is None:
         return None
+    from recnews.newsroom.given import zone_of
+
     found = common.as_time(option, text)
-    place = zone(settings)
+    place = zone_of(settings.ingest.timezone)
     if found.tzinfo is None and place is None:
         raise UsageError(f"{option}: {text!r} has no time zone; give --timezone Asia/Shanghai (or yours)")
     return (found if found.tzinfo else found.replace(tzinfo=place)).astimezone(UTC)
@@ -54,8 +53,26 @@ def baselines(text: str | None, known: tuple[str, ...], installed: Callable[[], 
     return () if names == ("none",) else names
 
 
-def write_json(document: Mapping[str, Any], file: Path) -> None:
-    """Write figures into a file. Raises `StorageError`."""
+class Outcome(Protocol):
+    """Figures, as a program reads them."""
+
+    def document(self) -> dict[str, Any]: ...
+
+
+def answer(outcome: Outcome, lines: Iterable[str], file: Path | None) -> None:
+    """Print figures as lines, and write them into the file of `--json` where one is named; print JSON alone for `-`.
+
+    Raises `StorageError`.
+    """
+    if file == Path("-"):
+        output.document(outcome.document())
+        return
+    output.say(*lines)
+    if file is not None:
+        _write(outcome.document(), file)
+
+
+def _write(document: dict[str, Any], file: Path) -> None:
     text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
     try:
         file.write_text(text + "\n", encoding="utf-8")

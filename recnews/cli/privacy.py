@@ -22,7 +22,7 @@ def forget(user: User, as_json: common.Json = False, home: common.Home = None) -
     the publisher's own logs are not touched; `recnews --home BACKUP forget USER` works in a backup.
     """
     with common.opened(home) as newsroom:
-        found = newsroom.forget(user)
+        found = newsroom.readers.forget(user)
     common.answer_with(found, views.forgotten(found), as_json)
 
 
@@ -37,7 +37,7 @@ def export(
 ) -> None:
     """Show all that is held on a reader: their events, and rejected rows with their id."""
     with common.opened(home) as newsroom:
-        found = newsroom.export(user)
+        found = newsroom.readers.export(user)
     if target is None:
         common.answer_with(found, views.held(found), as_json)
         return

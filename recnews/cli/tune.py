@@ -16,7 +16,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what was found and 
 
 def tune(
     *,
-    articles: evaluate_feeds.Articles = None,
+    articles: measuring.Articles = None,
     events: evaluate_feeds.Events = None,
     rename: evaluate_feeds.Map = None,
     questions: Questions = 500,

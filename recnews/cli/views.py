@@ -8,20 +8,9 @@ from recnews.cli.output import many, size, table, typed, when
 
 if TYPE_CHECKING:
     from recnews.generation import Manifest
-    from recnews.newsroom import Status
-    from recnews.records import (
-        Article,
-        EventsReport,
-        Forgotten,
-        Held,
-        IngestReport,
-        Neighbors,
-        Pin,
-        Reason,
-        Recommendation,
-        Reject,
-        Rules,
-    )
+    from recnews.newsroom.status import Status
+    from recnews.records import Article, Held, Neighbors, Pin, Reason, Recommendation, Reject, Rules
+    from recnews.reports import EventsReport, Forgotten, IngestReport
     from recnews.store import ArticleCard
     from recnews.verify import Problem
 

@@ -11,7 +11,7 @@ import typer
 from recnews.cli import common, intake, output, views
 
 if TYPE_CHECKING:
-    from recnews.records import Polled, Watched
+    from recnews.reports import Polled, Watched
 
 
 Sources = Annotated[

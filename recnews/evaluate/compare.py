@@ -10,7 +10,7 @@ import numpy as np
 
 from recnews import metrics
 from recnews.errors import UsageError
-from recnews.evaluate.similarity import plain, shown
+from recnews.evaluate.figures import plain, shown
 from recnews.evaluate.summary import measured, measures
 from recnews.metrics import Figure, Float64
 

@@ -11,8 +11,8 @@ from scipy import sparse
 
 from recnews import __version__, metrics
 from recnews.config import Settings
+from recnews.evaluate.figures import plain, shown
 from recnews.evaluate.log import Catalogue
-from recnews.evaluate.similarity import plain, shown
 from recnews.evaluate.summary import Asked, Summary, measures
 from recnews.metrics import Figure, Float64
 from recnews.records import Int64

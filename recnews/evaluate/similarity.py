@@ -7,7 +7,7 @@ interval.
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from recnews import __version__
 from recnews.config import Settings
 from recnews.errors import UsageError
 from recnews.evaluate.baselines import BASELINES, Cutter
+from recnews.evaluate.figures import plain, short, shown
 from recnews.evaluate.systems import RecnewsSystem, System, Tell
 from recnews.evaluate.tasks import (
     MIN_CHARS,
@@ -184,15 +185,6 @@ def tasks_of(plan: Plan, asked_about: Sequence[Draft]) -> list[Task]:
     return tasks
 
 
-def shown(figure: Figure, between: str = "-") -> str:
-    """A figure for people: `.581 .566-.596`, or a dash where there is none."""
-    if np.isnan(figure.value):
-        return "-"
-    if np.isnan(figure.low):
-        return _short(figure.value)
-    return f"{_short(figure.value)} {_short(figure.low)}{between}{_short(figure.high)}"
-
-
 def _systems(plan: Plan, folder: Path) -> list[System]:
     """recnews, then the baselines, none of them trained. Tells what is missing before anything takes time."""
     for name in plan.baselines:
@@ -211,7 +203,7 @@ def _answers(system: System, training: Sequence[Draft], tasks: Sequence[Task], t
     samples = {}
     for task in tasks:
         samples[task.name] = found = task.measure(system)
-        values = ", ".join(f"{name} {_short(sample.statistic(sample.values))}" for name, sample in found.items())
+        values = ", ".join(f"{name} {short(sample.statistic(sample.values))}" for name, sample in found.items())
         tell(f"{system.name}: {task.name}: {values or 'has no answer'}")
     return Answers(system.name, samples, fitted - start, time.perf_counter() - fitted)
 
@@ -249,16 +241,3 @@ def _difference(ours: Sample, theirs: Sample, interval: Callable[..., Figure]) -
     """Ours minus theirs, resampled by the same units."""
     both = np.stack([ours.values, theirs.values], axis=1)
     return interval(both, lambda rows: ours.statistic(rows[:, 0]) - theirs.statistic(rows[:, 1]))
-
-
-def plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
-    """Figures as JSON values; what is not defined is null."""
-    return {
-        name: {part: None if np.isnan(value) else value for part, value in asdict(figure).items()}
-        for name, figure in figures.items()
-    }
-
-
-def _short(value: float) -> str:
-    text = f"{value:.3f}"
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text

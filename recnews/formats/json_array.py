@@ -7,8 +7,9 @@ one that is broken costs itself, and memory holds one element however long the a
 import re
 from collections.abc import Iterator
 
-from recnews.formats.base import RAW_KEPT, Origin, Piece, Row, StreamCutError
+from recnews.formats.base import RAW_KEPT, Origin, Piece, Row
 from recnews.formats.json_object import parse_object
+from recnews.formats.stream import read_on
 from recnews.records import Reject
 
 _MARK = re.compile(rb'["\[\]{},]')
@@ -115,20 +116,15 @@ class _Scanner:
         return True
 
     def _pull(self) -> bool:
-        """Read on; as much again as is held, so that a long element is not copied over and over."""
+        """Read on; what is done with is dropped first. False where there is no more."""
         if self.dropped + len(self.buffer) - self.start > self.limit:
             self._forget()
-        pulled, size = [self.buffer[self.start :]], 0
+        held = self.buffer[self.start :]
         self.at -= self.start
         self.start = 0
-        try:
-            while size < max(self.pulled, len(pulled[0])) and (chunk := next(self.chunks, b"")):
-                pulled.append(chunk)
-                size += len(chunk)
-        except StreamCutError as error:
-            self.problem = str(error)
-        self.buffer = b"".join(pulled)
-        return size > 0
+        self.buffer, problem = read_on(self.chunks, held, self.pulled)
+        self.problem = self.problem or problem
+        return len(self.buffer) > len(held)
 
     def _forget(self) -> None:
         """Drop what was scanned of an element that is too long, but for its beginning."""

@@ -121,6 +121,19 @@ def _transcoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         yield text.encode("utf-8", "surrogatepass")
 
 
+def read_on(chunks: Iterator[bytes], held: bytes, least: int) -> tuple[bytes, str]:
+    """`held` and what follows it: `least` bytes, or as much again as is held, so that a long row is not copied over and
+    over. And why the stream is cut, if it is; nothing more is read at its end."""
+    parts, size, problem = [held], 0, ""
+    try:
+        while size < max(least, len(held)) and (chunk := next(chunks, b"")):
+            parts.append(chunk)
+            size += len(chunk)
+    except StreamCutError as error:
+        problem = str(error)
+    return b"".join(parts), problem
+
+
 class _Line:
     """A line that is still growing: all of it up to the limit, beyond that its beginning and its length."""
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html.entities import html5
 
-from recnews.formats.base import RAW_KEPT, FieldError, Piece, StreamCutError
+from recnews.formats.base import RAW_KEPT, FieldError, Piece
+from recnews.formats.stream import read_on
 
 RECORDS = {"rss": "item", "RDF": "item", "feed": "entry", "urlset": "url", "sitemapindex": "sitemap"}
 """Name of the root, without its prefix, to that of its records."""
@@ -171,17 +172,12 @@ class _Cutter:
         self.counted = to
 
     def _pull(self) -> bool:
-        """Read on; what is done with is dropped first."""
+        """Read on; what is done with is dropped first. False where there is no more."""
         self._forget()
-        pulled, size = [self.buffer], 0
-        try:
-            while size < max(_PULLED, len(self.buffer)) and (chunk := next(self.chunks, b"")):
-                pulled.append(chunk)
-                size += len(chunk)
-        except StreamCutError as error:
-            self.problem = str(error)
-        self.buffer = b"".join(pulled)
-        return size > 0
+        held = self.buffer
+        self.buffer, problem = read_on(self.chunks, held, _PULLED)
+        self.problem = self.problem or problem
+        return len(self.buffer) > len(held)
 
     def _forget(self) -> None:
         if not self.name:

@@ -12,6 +12,7 @@ from recnews.service.access import needs
 from recnews.service.asking import WITH_BODY, ArticleId, Asked, problems, rows_of
 from recnews.service.metrics import ROWS, stage
 from recnews.service.problems import ProblemError
+from recnews.service.room import ServiceRoom
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"])
 _READ, _WRITE = [Depends(needs("read"))], [Depends(needs("write"))]
@@ -72,7 +73,7 @@ async def put_articles(desk: Asked, request: Request) -> Response:
     """Store one article or many, replacing those whose ids are there already. They are in the next feed."""
     rows, many = await rows_of(request, desk.settings.service.batch)
 
-    def accept(room: Newsroom) -> list[Outcome]:
+    def accept(room: ServiceRoom) -> list[Outcome]:
         with stage("articles"):
             return room.accept(rows)
 
@@ -95,7 +96,7 @@ async def edit_article(desk: Asked, article: ArticleId, edit: models.Edit) -> Re
         given = {name: getattr(edit, name) for name in edit.model_fields_set}
         if given.get("hidden", True) is None:
             del given["hidden"]
-        room.edit(article, given)  # type: ignore[arg-type]
+        room.editors.edit(article, given)  # type: ignore[arg-type]
         return render.article(room.article(article))
 
     return render.answer(await desk.write(change))

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from recnews.config import Settings
 from recnews.errors import NoGenerationError, RecnewsError
-from recnews.newsroom import Newsroom
 from recnews.service import logs
 from recnews.service.lanes import Lane
 from recnews.service.metrics import SWAPS, WORKER_GENERATION
+from recnews.service.room import ServiceRoom
 
 T = TypeVar("T")
 _LOOK_SECONDS = 0.1
@@ -34,30 +34,30 @@ class Desk:
     @property
     def generation(self) -> str | None:
         """The generation that feeds are answered from."""
-        return self.reading.room.serves
+        return self.reading.room.serving.id
 
     def lag(self) -> int:
         """How many changed articles the reading lane takes over with its next feed."""
-        return self.reading.room.lag()
+        return self.reading.room.serving.lag()
 
-    async def read(self, work: Callable[[Newsroom], T]) -> T:
+    async def read(self, work: Callable[[ServiceRoom], T]) -> T:
         """Ask the reading lane, from the newest generation that is open."""
 
-        def answer(room: Newsroom) -> T:
+        def answer(room: ServiceRoom) -> T:
             self._not_behind(room)
             return work(room)
 
         return await self.reading.run(answer)
 
-    async def write(self, work: Callable[[Newsroom], T]) -> T:
+    async def write(self, work: Callable[[ServiceRoom], T]) -> T:
         """Ask the writing lane."""
         return await self.writing.run(work)
 
-    async def apart(self, work: Callable[[Newsroom], T]) -> T:
+    async def apart(self, work: Callable[[ServiceRoom], T]) -> T:
         """Do what may take minutes in a thread and a newsroom of its own, so that nobody waits for it."""
 
         def do() -> T:
-            with Newsroom.open(self.home, self.settings) as room:
+            with ServiceRoom.open(self.home, self.settings) as room:
                 return work(room)
 
         return await asyncio.to_thread(do)
@@ -80,7 +80,7 @@ class Desk:
             if self._closed.is_set() or (self._swap is not None and not self._swap.done()):
                 return
             try:
-                if not self.ready or self.reading.room.behind():
+                if not self.ready or self.reading.room.serving.behind():
                     self._swap = self._beside.submit(self._exchange)
             except RecnewsError as error:
                 logs.tell("generation", logging.WARNING, error)
@@ -88,15 +88,15 @@ class Desk:
     def _exchange(self) -> None:
         """Open what is live by now beside what answers, then hand it to each lane between two requests."""
         try:
-            opened = self.reading.room.open_beside()
+            opened = self.reading.room.serving.open_beside()
             # What was ingested at the moment of the promotion is encoded right after it: until then the old one knows
             # more. Should who promotes be killed, the process that keeps house does it.
-            if opened is not None and self.ready and self.reading.room.misses_articles(opened):
+            if opened is not None and self.ready and self.reading.room.serving.misses_articles(opened):
                 return
             if opened is not None:
                 self.reading.hand_over(opened, hold=True)
                 WORKER_GENERATION.set(int(opened.generation.id[1:]))
-            prepared = self.writing.room.open_beside(prepared=True)
+            prepared = self.writing.room.serving.open_beside(prepared=True)
             if prepared is not None:
                 self.writing.hand_over(prepared, hold=False)
         except RecnewsError as error:
@@ -107,14 +107,14 @@ class Desk:
             logs.tell("generation", generation=opened.generation.id)
             self.ready = True
 
-    def _not_behind(self, room: Newsroom) -> None:
+    def _not_behind(self, room: ServiceRoom) -> None:
         """Between a promotion and the exchange the old generation answers; but an article that only the new one has
         encoded must not be missing: then the lane itself opens the new one."""
         if not self.ready:
             raise NoGenerationError(self.home)
-        if room.behind():
+        if room.serving.behind():
             self._look()
-            opened = room.open_beside() if room.misses_articles() else None
+            opened = room.serving.open_beside() if room.serving.misses_articles() else None
             if opened is not None:
-                room.take_over(opened, hold=True)
+                room.serving.take_over(opened, hold=True)
                 WORKER_GENERATION.set(int(opened.generation.id[1:]))

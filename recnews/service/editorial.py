@@ -19,7 +19,7 @@ Kind = Literal["blocked-categories", "blocked-sources", "impersonal-categories"]
 @router.get("/pins", dependencies=_READ, responses={200: {"model": answers.Pins}, **problems()})
 async def get_pins(desk: Asked, asked: Annotated[models.AtQuery, Query()]) -> Response:
     """Pins by slot: all there are, or with `at` those that hold then."""
-    return render.answer(render.pins(await desk.read(lambda room: room.pins(asked.at))))
+    return render.answer(render.pins(await desk.read(lambda room: room.editors.pins(asked.at))))
 
 
 @router.put(
@@ -29,8 +29,8 @@ async def put_pin(desk: Asked, article: ArticleId, asked: models.PinIn) -> Respo
     """Put an article into a place of every feed. An article has one pin: the new one replaces it."""
 
     def pin(room: Newsroom) -> dict[str, Any]:
-        room.pin(article, asked.slot, starts_at=asked.starts_at, until=asked.until)
-        return render.pins([it for it in room.pins() if it.key == article])
+        room.editors.pin(article, asked.slot, starts_at=asked.starts_at, until=asked.until)
+        return render.pins([it for it in room.editors.pins() if it.key == article])
 
     return render.answer(await desk.write(pin))
 
@@ -38,14 +38,14 @@ async def put_pin(desk: Asked, article: ArticleId, asked: models.PinIn) -> Respo
 @router.delete("/pins/{article:path}", dependencies=_WRITE, status_code=204, responses=problems(404))
 async def delete_pin(desk: Asked, article: ArticleId) -> Response:
     """Take an article's pin away, if it has one."""
-    await desk.write(lambda room: room.unpin([article]))
+    await desk.write(lambda room: room.editors.unpin([article]))
     return Response(status_code=204)
 
 
 @router.get("/rules", dependencies=_READ, responses={200: {"model": answers.RulesOut}, **problems()})
 async def get_rules(desk: Asked) -> Response:
     """What is blocked, and what is never chosen by what a reader has read."""
-    return _told(await desk.read(lambda room: room.rules()))
+    return _told(await desk.read(lambda room: room.editors.rules()))
 
 
 @router.put(
@@ -56,12 +56,12 @@ async def put_rule(desk: Asked, kind: Kind, name: RuleName) -> Response:
 
     def make(room: Newsroom) -> Rules:
         if kind == "blocked-categories":
-            room.block(categories=[name])
+            room.editors.block(categories=[name])
         elif kind == "blocked-sources":
-            room.block(sources=[name])
+            room.editors.block(sources=[name])
         else:
-            room.impersonal([name])
-        return room.rules()
+            room.editors.impersonal([name])
+        return room.editors.rules()
 
     return _told(await desk.write(make))
 
@@ -72,11 +72,11 @@ async def delete_rule(desk: Asked, kind: Kind, name: RuleName) -> Response:
 
     def remove(room: Newsroom) -> None:
         if kind == "blocked-categories":
-            room.unblock(categories=[name])
+            room.editors.unblock(categories=[name])
         elif kind == "blocked-sources":
-            room.unblock(sources=[name])
+            room.editors.unblock(sources=[name])
         else:
-            room.personal([name])
+            room.editors.personal([name])
 
     await desk.write(remove)
     return Response(status_code=204)

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from recnews.accept import Outcome
-from recnews.newsroom import Newsroom
 from recnews.records import EVENT_KINDS
 from recnews.service.access import needs
 from recnews.service.articles import ONE_OR_MANY, row_or_rows, told
 from recnews.service.asking import WITH_BODY, Asked, problems, rows_of
 from recnews.service.metrics import stage
+from recnews.service.room import ServiceRoom
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 _ROW: dict[str, Any] = {
@@ -49,7 +49,7 @@ async def put_events(desk: Asked, request: Request) -> Response:
     now = datetime.now(UTC).isoformat()
     timed = [row if row.get("at") not in (None, "") else {**row, "at": now} for row in rows]
 
-    def accept(room: Newsroom) -> list[Outcome]:
+    def accept(room: ServiceRoom) -> list[Outcome]:
         with stage("events"):
             return room.accept_events(timed)
 

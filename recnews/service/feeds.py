@@ -81,7 +81,7 @@ async def _page(desk: Desk, user: str | None, asked: models.FeedQuery, history: 
     recommend = _recommending(user or _NOBODY, until, at, _filters(desk, asked), history=history, **more)
 
     def ask(room: Newsroom) -> tuple[list[Recommendation], Session]:
-        return recommend(room), continued or Session(at, until, room.newest_article)
+        return recommend(room), continued or Session(at, until, room.serving.newest_article)
 
     found, session = await desk.read(ask)
     with stage("render"):

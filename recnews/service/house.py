@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 from recnews.config import load_settings
-from recnews.newsroom import Newsroom
 from recnews.service import logs
+from recnews.service.room import ServiceRoom
 
 _NICE = 10
 
@@ -24,7 +24,7 @@ def keep(home: Path, parent: int) -> None:
     os.nice(_NICE)
     logs.set_up(with_ids=False)
     settings = load_settings(home)
-    with Newsroom.open(home, settings) as room:
+    with ServiceRoom.open(home, settings) as room:
         while not stop.wait(settings.service.house_seconds) and os.getppid() == parent:
             try:
                 room.keep_house()

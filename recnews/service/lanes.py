@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from recnews.config import Settings
-from recnews.newsroom import Newsroom
 from recnews.service.metrics import STAGES, WAITING
 from recnews.service.problems import ProblemError
-from recnews.serving import Serving
+from recnews.service.room import ServiceRoom
+from recnews.serving import Opened
 
 T = TypeVar("T")
 
@@ -27,9 +27,9 @@ class Lane:
         self._pool = ThreadPoolExecutor(1, f"recnews-{name}")
         self._wait, self._gauge = STAGES.labels(f"wait for {name}"), WAITING.labels(name)
         self._waiting = 0
-        self.room = self._pool.submit(Newsroom.open, home, settings).result()
+        self.room = self._pool.submit(ServiceRoom.open, home, settings).result()
 
-    async def run(self, work: Callable[[Newsroom], T]) -> T:
+    async def run(self, work: Callable[[ServiceRoom], T]) -> T:
         """What `work` makes of the lane's newsroom, once its turn has come. What has begun is always finished.
 
         Raises `ProblemError` when too many wait already, or when its turn comes too late: then the work is not begun.
@@ -44,16 +44,16 @@ class Lane:
             self._waiting -= 1
             self._gauge.set(self._waiting)
 
-    def hand_over(self, opened: Serving, hold: bool) -> None:
+    def hand_over(self, opened: Opened, hold: bool) -> None:
         """Let the lane answer from another generation, between two requests; returns once it does."""
-        self._pool.submit(self.room.take_over, opened, hold).result()
+        self._pool.submit(self.room.serving.take_over, opened, hold).result()
 
     def close(self) -> None:
         """Finish what has begun or waits, then close the newsroom."""
         self._pool.submit(self.room.close).result()
         self._pool.shutdown()
 
-    def _turn(self, work: Callable[[Newsroom], T], asked: float) -> T:
+    def _turn(self, work: Callable[[ServiceRoom], T], asked: float) -> T:
         waited = time.perf_counter() - asked
         self._wait.observe(waited)
         if waited > self._settings.timeout_seconds:

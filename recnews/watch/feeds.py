@@ -9,7 +9,8 @@ from functools import partial
 from recnews import formats
 from recnews.errors import FetchError
 from recnews.formats import ReadOptions, Source
-from recnews.records import Draft, IngestReport, Polled, Reject
+from recnews.records import Draft, Reject
+from recnews.reports import IngestReport, Polled
 from recnews.store import Store
 from recnews.watch.pages import FullTexts
 from recnews.watch.state import KnownRejects, State, back_off, digest

@@ -11,7 +11,7 @@ from pathlib import Path
 from recnews import formats
 from recnews.errors import MissingExtraError, UnreadableFileError, UsageError
 from recnews.formats import ReadOptions, Source
-from recnews.records import IngestReport, Polled
+from recnews.reports import IngestReport, Polled
 from recnews.store import SeenFile, Store
 from recnews.watch.feeds import Take
 from recnews.watch.state import State

@@ -10,7 +10,7 @@ from pathlib import Path
 from recnews.config import WatchSettings
 from recnews.errors import BusyError, FetchError, StorageError, UsageError
 from recnews.formats import ReadOptions
-from recnews.records import Polled, Watched
+from recnews.reports import Polled, Watched
 from recnews.store import Store
 from recnews.watch.feeds import Feeds, Take
 from recnews.watch.folders import Folders

@@ -1,0 +1,37 @@
+"""What a reader may ask for."""
+
+from datetime import datetime
+
+from recnews.newsroom.given import aware, writable
+from recnews.newsroom.home import Home
+from recnews.newsroom.upkeep import count_log
+from recnews.records import Held
+from recnews.reports import Forgotten
+
+
+class Readers:
+    """What is held on readers, each named by their id."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def export(self, user_id: str) -> Held:
+        """All that is held on a reader, in an order that does not change."""
+        from recnews.privacy import export
+
+        writable(user_id)
+        return export(self._home.store, self._home.corpora, user_id)
+
+    def forget(self, user_id: str, *, now: datetime | None = None) -> Forgotten:
+        """Remove all that is held on a reader, to the last byte: events, article keys that only these named, rejected
+        rows with their id. The store is written anew for it. `Status.forgotten` counts it until the next training.
+
+        A reader who is not known is forgotten already. Killed at any moment and run again, all is gone. Raises
+        `StorageError`; `BusyError` while another process reads an older state of the store.
+        """
+        from recnews.privacy import forget
+
+        writable(user_id)
+        forgotten = forget(self._home.store, self._home.corpora, user_id, aware(now))
+        count_log(self._home)
+        return forgotten

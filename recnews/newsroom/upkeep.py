@@ -1,0 +1,66 @@
+"""Bringing what was learned up to date with what is stored."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from recnews.errors import RecnewsError
+from recnews.generation import Generation
+
+if TYPE_CHECKING:
+    from recnews.newsroom.home import Home
+
+_SNAPSHOT_AFTER = 1000
+_log = logging.getLogger("recnews")
+
+
+def make_searchable(home: "Home", count: bool = True) -> int:
+    """Encode what is stored and not searchable (nothing before the first training), and find its stories; how many
+    articles were encoded. `count` also takes in what the reading log says by now."""
+    from recnews.stories import group_pending
+
+    indexed = 0
+    while (live := home.generations.current().live) is not None:
+        indexed += catch_up(home, home.serving.generation(prepared=True), count)
+        if home.generations.current().live == live:
+            break  # else another process switched meanwhile, and may not have seen what was just stored
+    group_pending(home.store, home.generations.current().live, home.settings.stories)
+    return indexed
+
+
+def catch_up(home: "Home", generation: Generation, count: bool = True) -> int:
+    """Encode what is stored and a generation, live or not, has not encoded; otherwise as `make_searchable`."""
+    from recnews.indexing import index_pending
+
+    indexed = index_pending(home.store, generation)
+    if count:
+        _count(home, generation)
+    return indexed
+
+
+def count_log(home: "Home") -> None:
+    """Take in what the reading log says by now, once it has grown enough. Nothing before the first training."""
+    if home.generations.current().live is not None:
+        _count(home, home.serving.generation(prepared=False))
+
+
+def count_events(home: "Home") -> None:
+    """As `count_log`, for events that are stored already, whatever state the generations are in; the next training
+    counts them anyway."""
+    try:
+        count_log(home)
+    except RecnewsError as error:
+        _log.warning("%s; the reading log is not counted", error)
+
+
+def save_snapshot(home: "Home") -> None:
+    """Spare the next process from reading what this one has added. Raises `NoGenerationError`."""
+    generation, catalog = home.serving.current()
+    if catalog.changed_since_snapshot >= _SNAPSHOT_AFTER:
+        catalog.save(generation.folder)
+
+
+def _count(home: "Home", generation: Generation) -> None:
+    if generation.manifest.behaviour:
+        from recnews.readership import count_if_due
+
+        count_if_due(home.store, generation, home.settings)
