@@ -94,7 +94,7 @@ def unit_rows(draw: np.random.Generator, count: int, dim: int) -> Float32:
 def test_a_row_is_mapped_alike_in_any_batch() -> None:
     draw = np.random.default_rng(1)
     content, targets = unit_rows(draw, 203, 24), draw.normal(size=(203, 7)).astype(np.float32)
-    found = fit_text_maps(content, targets, kernel=1.0, noise=1.0, landmarks=90, seed=1)
+    found = fit_text_maps(content, targets, kernel=1.0, spread=0.0, noise=1.0, landmarks=90, seed=1)
     assert len(found.landmarks) == 90
     whole = found(content)
     assert whole.dtype == np.float32
@@ -109,7 +109,7 @@ def test_of_a_text_that_says_nothing_nothing_is_predicted() -> None:
     draw = np.random.default_rng(2)
     content, targets = unit_rows(draw, 40, 8), draw.normal(size=(40, 3)).astype(np.float32) + 5
     content[[3, 17]] = 0
-    found = fit_text_maps(content, targets, kernel=1.0, noise=1.0, landmarks=100, seed=1)
+    found = fit_text_maps(content, targets, kernel=1.0, spread=0.0, noise=1.0, landmarks=100, seed=1)
     assert not found(content)[[3, 17]].any()
     assert found(content)[0].any()
     known = np.delete(np.arange(40), [3, 17])
@@ -118,17 +118,28 @@ def test_of_a_text_that_says_nothing_nothing_is_predicted() -> None:
 
 def test_of_no_text_at_all_nothing_is_predicted() -> None:
     found = fit_text_maps(
-        np.zeros((9, 4), np.float32), np.ones((9, 3), np.float32), kernel=1.0, noise=1.0, landmarks=100, seed=1
+        np.zeros((9, 4), np.float32),
+        np.ones((9, 3), np.float32),
+        kernel=1.0,
+        spread=0.0,
+        noise=1.0,
+        landmarks=100,
+        seed=1,
     )
     assert found(np.zeros((2, 4), np.float32)).tolist() == [[0] * 3] * 2
 
 
-def test_the_map_is_kernel_ridge_regression() -> None:
-    """With all rows for landmarks: K (K + noise)^-1 (y - mean) + mean."""
+@pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
+def test_the_map_is_kernel_ridge_regression(spread: float) -> None:
+    """With all rows for landmarks: K (K + noise)^-1 (y - mean) + mean, of rows that are stretched where they vary."""
     draw = np.random.default_rng(3)
     content, targets = unit_rows(draw, 30, 6), draw.normal(size=(30, 2)).astype(np.float32)
-    found = fit_text_maps(content, targets, kernel=2.0, noise=0.5, landmarks=100, seed=1)
-    squares = ((content[:, None].astype(np.float64) - content[None]) ** 2).sum(axis=2)
+    content[:, 0] *= 4
+    content /= np.linalg.norm(content, axis=1, keepdims=True)
+    found = fit_text_maps(content, targets, kernel=2.0, spread=spread, noise=0.5, landmarks=100, seed=1)
+    stretched = content.astype(np.float64) * content.std(axis=0) ** spread
+    stretched *= np.sqrt(30 / np.square(stretched).sum())
+    squares = ((stretched[:, None] - stretched[None]) ** 2).sum(axis=2)
     kernel, mean = np.exp(-2.0 * squares), targets.mean(axis=0, dtype=np.float64)
     expected = mean + kernel @ np.linalg.solve(kernel + 0.5 * np.eye(30), targets - mean)
     np.testing.assert_allclose(found(content), expected, atol=2e-3)

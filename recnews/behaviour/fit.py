@@ -86,7 +86,7 @@ def _text_map(content: Float32, target: Float64, settings: BehaviourSettings, se
         rows = np.sort(np.random.default_rng(seed).choice(len(content), _FIT_ROWS, replace=False))
     return fit_text_maps(
         content[rows], target[rows].astype(np.float32),
-        kernel=settings.kernel, noise=settings.noise, landmarks=settings.landmarks, seed=seed,
+        kernel=settings.kernel, spread=settings.spread, noise=settings.noise, landmarks=settings.landmarks, seed=seed,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from recnews import arrays
 from recnews.behaviour.log import ReadLog
 from recnews.behaviour.text_map import TextMap
 from recnews.config import BehaviourSettings
@@ -106,7 +107,8 @@ class Behaviour:
         """Write `behaviour.npz`."""
         np.savez(
             folder / _FILE, ids=self.ids, inner=self.inner, fold=self.fold,
-            landmarks=self.to_outer.landmarks, inner_weights=self.to_inner.weights, inner_mean=self.to_inner.mean,
+            landmarks=self.to_outer.landmarks, spread=self.to_outer.scale,
+            inner_weights=self.to_inner.weights, inner_mean=self.to_inner.mean,
             outer_weights=self.to_outer.weights, outer_mean=self.to_outer.mean,
             numbers=np.array([self.to_outer.kernel, self.gain, self.scale, self.content]),
         )  # fmt: skip
@@ -114,15 +116,14 @@ class Behaviour:
     @classmethod
     def load(cls, folder: Path) -> "Behaviour":
         """Read what `save` wrote. Raises `OSError`, `ValueError` or `KeyError` when it cannot."""
-        with (folder / _FILE).open("rb") as opened, np.load(opened) as arrays:
-            found = dict(arrays)
+        found = arrays.load_all(folder / _FILE)
         kernel, gain, scale, content = found["numbers"].tolist()
-        marks = found["landmarks"]
+        marks, spread = found["landmarks"], found["spread"]
         return cls(
             found["ids"],
             found["inner"],
-            TextMap(marks, found["inner_weights"], found["inner_mean"], kernel),
-            TextMap(marks, found["outer_weights"], found["outer_mean"], kernel),
+            TextMap(marks, found["inner_weights"], found["inner_mean"], kernel, spread),
+            TextMap(marks, found["outer_weights"], found["outer_mean"], kernel, spread),
             found["fold"],
             gain,
             scale,
