@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from recnews import arrays
 from recnews.index.faiss import FaissIndex
 from recnews.records import Bools, Float32, Hits, Int64, Layout
 from recnews.store import START, Change, Store, to_micros
@@ -285,9 +286,9 @@ class _Columns:
     def load(cls, file: Path, names: list[str]) -> "_Columns":
         """Read what `save` wrote."""
         columns = cls()
-        with file.open("rb") as opened, np.load(opened) as arrays:
-            for name in ("ids", *cls._NAMES):
-                setattr(columns, name, arrays[name])
+        found = arrays.load_all(file)
+        for name in ("ids", *cls._NAMES):
+            setattr(columns, name, found[name])
         for name in names:
             columns._new_code(name)
         return columns

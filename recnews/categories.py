@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recnews import arrays
 from recnews.config import CategorySettings
 from recnews.records import Float32, Guess, Int64
 
@@ -67,8 +68,8 @@ class Categories:
     def load(cls, folder: Path) -> "Categories":
         """Read what `save` wrote. Raises `OSError`, `ValueError` or `KeyError` when it cannot."""
         names = tuple(json.loads((folder / _NAMES_FILE).read_text(encoding="utf-8")))
-        with (folder / _ARRAYS_FILE).open("rb") as file, np.load(file) as arrays:
-            found = cls(names, arrays["weights"], arrays["bias"], float(arrays["least"]))
+        learned = arrays.load_all(folder / _ARRAYS_FILE)
+        found = cls(names, learned["weights"], learned["bias"], float(learned["least"]))
         if found.bias.shape != (len(names),) or len(found.weights) != len(names):
             raise ValueError(f"{len(names)} names do not go with weights {found.weights.shape}")
         return found

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recnews import arrays
 from recnews.records import Bools, Encoded, Float32, Int64, Tokens
 
 Progress = Callable[[str, float], None]
@@ -196,7 +197,7 @@ class Vocabulary:
     def load(cls, folder: Path) -> "Vocabulary":
         """Read what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
         words = (folder / WORDS_FILE).read_text(encoding="utf-8").split("\n")[:-1]
-        counts, articles, total = np.load(folder / COUNTS_FILE)
+        counts, articles, total = arrays.load(folder / COUNTS_FILE)
         return cls(words, counts, articles, int(total[0]) if len(total) else 0)
 
     @classmethod

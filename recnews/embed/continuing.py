@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recnews import arrays
 from recnews.embed.base import TokenFile, Vocabulary
 from recnews.embed.space import Space
 from recnews.records import Float32, Int64
@@ -38,7 +39,7 @@ class Learned:
     @classmethod
     def load(cls, folder: Path) -> "Learned":
         """Map what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
-        return cls(np.load(folder / _VECTORS, mmap_mode="r"), np.load(folder / _HIDDEN, mmap_mode="r"))
+        return cls(arrays.load(folder / _VECTORS, mapped=True), arrays.load(folder / _HIDDEN, mapped=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from recnews import arrays
 from recnews.config import EmbeddingSettings
 from recnews.embed.base import Progress, TokenFile, Vocabulary, Weighed, effective_min_count
 from recnews.embed.inference import Inference, parameters
@@ -92,8 +93,8 @@ class Doc2VecEmbedder:
         vocabulary = Vocabulary.load(folder)
         return cls(
             vocabulary,
-            np.load(folder / _WORD_VECTORS, mmap_mode="r"),
-            np.load(folder / _HIDDEN),
+            arrays.load(folder / _WORD_VECTORS, mapped=True),
+            arrays.load(folder / _HIDDEN),
             space=Space.load(folder),
             lexical=Lexical.load(folder, vocabulary, settings.lexical_dim, settings.lexical_idf),
             settings=settings,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recnews import arrays
 from recnews.embed.base import Vocabulary, Weighed
 from recnews.embed.space import to_unit
 from recnews.records import Float32
@@ -58,7 +59,7 @@ class Lexical:
     @classmethod
     def load(cls, folder: Path, vocabulary: Vocabulary, dim: int, idf_power: float) -> "Lexical":
         """Map what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
-        return cls(vocabulary, np.load(folder / _CODES_FILE, mmap_mode="r"), dim, idf_power)
+        return cls(vocabulary, arrays.load(folder / _CODES_FILE, mapped=True), dim, idf_power)
 
     def _unseen(self, weighed: Weighed, columns: NDArray[np.int32]) -> list[str]:
         size = len(self._vocabulary)

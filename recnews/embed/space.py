@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recnews import arrays
 from recnews.records import Bools, Encoded, Float32
 
 SPACE_FILE = "space.npz"
@@ -54,8 +55,8 @@ class Space:
     @classmethod
     def load(cls, folder: Path) -> "Space":
         """Read what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
-        with (folder / SPACE_FILE).open("rb") as opened, np.load(opened) as arrays:
-            return cls(arrays["matrix"], arrays["center"])
+        found = arrays.load_all(folder / SPACE_FILE)
+        return cls(found["matrix"], found["center"])
 
 
 def fit_space(batches: Callable[[], Iterable[Float32]], d: int, dim: int, power: float) -> Space:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recnews import arrays
 from recnews.embed.base import TokenFile, Vocabulary
 from recnews.embed.space import Space, to_unit
 from recnews.records import Float32, Int64, Tokens
@@ -47,8 +48,8 @@ class Induction:
     @classmethod
     def load(cls, folder: Path) -> "Induction":
         """Read what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
-        with (folder / INDUCTION_FILE).open("rb") as opened, np.load(opened) as arrays:
-            return cls(arrays["matrix"], float(arrays["length"]))
+        found = arrays.load_all(folder / INDUCTION_FILE)
+        return cls(found["matrix"], float(found["length"]))
 
 
 def fit_induction(corpus: TokenFile, vocabulary: Vocabulary, whitened: Float32, window: int) -> Induction:

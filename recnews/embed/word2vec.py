@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from recnews import arrays
 from recnews.config import EmbeddingSettings
 from recnews.embed.base import Progress, TokenFile, Vocabulary, Weighed, effective_min_count
 from recnews.embed.continuing import Learned, Start
@@ -114,8 +115,8 @@ class Word2VecEmbedder:
         vocabulary = Vocabulary.load(folder)
         return cls(
             vocabulary,
-            np.load(folder / _WORD_VECTORS, mmap_mode="r"),
-            np.load(folder / _ARTICLE_TABLE, mmap_mode="r"),
+            arrays.load(folder / _WORD_VECTORS, mapped=True),
+            arrays.load(folder / _ARTICLE_TABLE, mapped=True),
             space=Space.load(folder),
             lexical=Lexical.load(folder, vocabulary, settings.lexical_dim, settings.lexical_idf),
             induction=Induction.load(folder),

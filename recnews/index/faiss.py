@@ -11,6 +11,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from recnews import arrays
 from recnews.records import Bools, Float32, Hits, Int64
 
 _INDEX_FILE = "vectors.faiss"
@@ -64,7 +65,7 @@ class FaissIndex:
         except RuntimeError as error:
             raise ValueError(f"{folder / _INDEX_FILE}: {error}") from error
         try:
-            ids = np.load(folder / _IDS_FILE)
+            ids = arrays.load(folder / _IDS_FILE)
         except EOFError as error:
             raise ValueError(f"{folder / _IDS_FILE}: {error}") from error
         if index.ntotal != len(ids):
