@@ -16,12 +16,15 @@ def index_pending(
     Vectors and the generation's place are written in one transaction a batch: killed at any moment and run again, it
     goes on where it was. Words that have been met often enough are given vectors, and the articles that hold them are
     encoded once more; they are not counted twice. `live` tells followers of the generation; one in training has none.
+
+    For a live generation each transaction is taken by itself, so that words are given vectors in the same order, and so
+    the same vectors, whether this is asked after each transaction or after several.
     """
     encoded = 0
     generation.refresh(store)
     generation.induce(store)
     while True:
-        pending = store.vectors.pending(generation.id, _BATCH)
+        pending = store.vectors.pending(generation.id, _BATCH, by_change=live)
         if pending.texts:
             vectors, keywords, met = generation.study(pending.texts)
             predicted = generation.predict([text.article_id for text in pending.texts], vectors.vectors)

@@ -36,6 +36,18 @@ class Keeps(Protocol):
     def add(self, reject: Reject) -> None: ...
 
 
+class Indexing(Protocol):
+    """What makes stored articles searchable, here or beside; each tells how many have become so since it last did."""
+
+    def more(self) -> int:
+        """More was stored."""
+        ...
+
+    def finish(self) -> int:
+        """Nothing more will be; returns once all is searchable."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sieve:
     """Keeps only the rejected rows that `wanted` lets through; the others are counted all the same."""
@@ -58,7 +70,7 @@ class Sieve:
 class Intake:
     """How rows are taken in: `batch` rows a transaction; `dry_run` looks and writes nothing; `quarantine` is None then.
 
-    `index` encodes what is stored but not searchable yet, and returns how many articles that was.
+    `indexing` makes searchable what is stored and is not; there is none for events, nor when nothing is written.
     """
 
     now: datetime
@@ -66,7 +78,7 @@ class Intake:
     on_error: OnError
     dry_run: bool
     quarantine: Keeps | None
-    index: Callable[[], int]
+    indexing: Indexing | None = None
 
     def files(self) -> tuple[str, ...]:
         """Where the rejected rows are, once the quarantine is closed."""
@@ -128,14 +140,16 @@ def ingest_articles(store: Store, rows: Iterable[Draft | Reject], intake: Intake
     row, with nothing written, when `on_error` is `abort`.
     """
     rejects, seen, counts = _Rejects(intake), _SeenInFile(), Counter[str]()
-    indexed = 0 if intake.dry_run else intake.index()  # what a killed run has stored and not indexed
+    indexing = intake.indexing
+    indexed = indexing.more() if indexing else 0  # what a killed run has stored and not indexed
     for batch in _batches(_checked(_compared(rows, seen), intake), intake.batch, rejects, counts):
         if intake.dry_run:
             counts.update(store.articles.compare(batch))
         else:
             counts.update(store.articles.upsert(batch, intake.now))
-            indexed += intake.index()
+            indexed += indexing.more() if indexing else 0
     seen.close()
+    indexed += indexing.finish() if indexing else 0
     stored = counts["added"] + counts["changed"]
     return IngestReport(
         read=counts["read"],

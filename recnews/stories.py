@@ -16,14 +16,15 @@ _COMPARED = 20
 
 
 def group_pending(store: Store, generation: str | None, settings: StorySettings) -> int:
-    """Find the story of every article whose text has not been compared yet; returns how many that were.
+    """Find the story of every article whose text has not been compared yet, and that `generation` has encoded, if any;
+    returns how many that were.
 
     An article joins the story of the most alike one published within `days` of it, when the share of common character
     5-grams is at least `likeness` and, where `generation` has vectors of both, their cosine at least `cosine`; else it
     starts a story of its own. Killed at any moment and run again, it goes on where it was.
     """
     grouped = 0
-    while texts := store.stories.ungrouped(_BATCH):
+    while texts := store.stories.ungrouped(_BATCH, generation):
         store.stories.assign(texts, _choose(store, generation, settings, texts))
         grouped += len(texts)
     return grouped

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Literal
 
 from recnews.formats import ReadOptions
 from recnews.ingest import Intake, OnError, Sieve, ingest_articles, ingest_events, seldom_collected
+from recnews.newsroom.beside import Beside
 from recnews.newsroom.home import Home
-from recnews.newsroom.upkeep import count_events, make_searchable, save_snapshot
+from recnews.newsroom.upkeep import count_events, save_snapshot
 from recnews.quarantine import Quarantine
 from recnews.records import Draft, EventDraft, Reject
 from recnews.reports import EventsReport, IngestReport
@@ -55,7 +55,8 @@ def _intake(
 ) -> Iterator[Intake]:  # fmt: skip
     batch = home.settings.ingest.batch
     if dry_run:
-        yield Intake(now, batch, on_error, dry_run, None, lambda: 0)
+        yield Intake(now, batch, on_error, dry_run, None)
         return
-    with seldom_collected(), Quarantine(home.corpora / "quarantine", kind, now.date(), files) as quarantine:
-        yield Intake(now, batch, on_error, dry_run, quarantine, partial(make_searchable, home))
+    kept = Quarantine(home.corpora / "quarantine", kind, now.date(), files)
+    with seldom_collected(), kept as quarantine, Beside(home) as beside:
+        yield Intake(now, batch, on_error, dry_run, quarantine, beside)

@@ -16,15 +16,20 @@ _log = logging.getLogger("recnews")
 def make_searchable(home: "Home", count: bool = True) -> int:
     """Encode what is stored and not searchable (nothing before the first training), and find its stories; how many
     articles were encoded. `count` also takes in what the reading log says by now."""
-    from recnews.stories import group_pending
-
     indexed = 0
     while (live := home.generations.current().live) is not None:
         indexed += catch_up(home, home.serving.generation(prepared=True), count)
         if home.generations.current().live == live:
             break  # else another process switched meanwhile, and may not have seen what was just stored
-    group_pending(home.store, home.generations.current().live, home.settings.stories)
+    group(home)
     return indexed
+
+
+def group(home: "Home") -> int:
+    """Find the stories of what is searchable; how many articles were looked at."""
+    from recnews.stories import group_pending
+
+    return group_pending(home.store, home.generations.current().live, home.settings.stories)
 
 
 def catch_up(home: "Home", generation: Generation, count: bool = True) -> int:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from recnews.records import Int64
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, to_card
 from recnews.store.database import Database, among, announce, insert_rows
-from recnews.store.schema import articles, story_bands
+from recnews.store.schema import articles, story_bands, vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,19 @@ class Stories:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def ungrouped(self, limit: int) -> list[StoryText]:
-        """Articles whose present text has not been compared yet, in id order."""
+    def ungrouped(self, limit: int, generation: str | None) -> list[StoryText]:
+        """Articles whose present text has not been compared yet, in id order; where `generation` is given, only up to
+        the first that it has not encoded."""
         query = _texts().where(articles.c.bands.is_(None)).order_by(articles.c.article_id).limit(limit)
+        if generation is not None:
+            encoded = or_(vectors.c.text_digest == articles.c.text_digest, vectors.c.text_digest == b"")
+            its = and_(vectors.c.generation == generation, vectors.c.article_id == articles.c.article_id, encoded)
+            query = query.outerjoin(vectors, its).add_columns(vectors.c.article_id.is_not(None).label("encoded"))
         with self._database.read() as connection:
-            return [StoryText(*row) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        if generation is not None:
+            rows = list(takewhile(lambda row: row.encoded, rows))
+        return [StoryText(*row[:5]) for row in rows]
 
     def sharing(self, bands: Int64) -> list[tuple[int, int]]:
         """(band, article id) of stored articles that share a band with `bands` (any shape), in order."""

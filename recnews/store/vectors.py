@@ -61,8 +61,9 @@ class Vectors:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def pending(self, generation: str, limit: int) -> Pending:
-        """The next articles, in order of change, that `generation` has yet to encode."""
+    def pending(self, generation: str, limit: int, by_change: bool = False) -> Pending:
+        """The next articles, in order of change, that `generation` has yet to encode; with `by_change` only those of
+        one transaction."""
         with self._database.read() as connection:
             seq, last_id = _indexed_through(connection, generation)
             window = connection.execute(
@@ -73,6 +74,9 @@ class Vectors:
                 .order_by(article_ids.c.seq, article_ids.c.id)
                 .limit(limit)
             ).all()
+            last = len(window) < limit
+            if by_change and window and window[-1].seq != window[0].seq:
+                window, last = [row for row in window if row.seq == window[0].seq], False
             wanted = {row.id: row.text_digest for row in window if row.text_digest not in (None, row.done)}
             again = sum(row.id in wanted and row.done == b"" for row in window)
             texts = connection.execute(
@@ -86,7 +90,7 @@ class Vectors:
             tuple(wanted[row.article_id] for row in texts),
             token,
             bool(window),
-            len(window) < limit,
+            last,
             again,
         )
 

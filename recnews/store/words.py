@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import Float32
@@ -124,9 +124,14 @@ class Words:
         with self._database.write(derived=True) as connection:
             waiting = _waiting(connection, generation)
             fresh = [word for word in found if word.key in waiting]
-            for rank, word in enumerate(fresh, start=next_rank(connection, generation)):
-                values = {"rank": rank, "articles": word.articles, "vector": word.vector.tobytes()}
-                connection.execute(update(induced_words).where(*_is(generation, *word.key)).values(values))
+            rows = [
+                {"of_word": word.word, "of_stage": word.stage, "rank": rank, "articles": word.articles,
+                 "vector": word.vector.tobytes()}
+                for rank, word in enumerate(fresh, start=next_rank(connection, generation))
+            ]  # fmt: skip
+            mine = _is(generation, bindparam("of_word"), bindparam("of_stage"))
+            if rows:
+                connection.execute(update(induced_words).where(*mine), rows)
             _encode_again(connection, generation, {word.word for word in fresh})
             _stop_counting(connection, generation, [word.word for word in fresh if word.stage == often.stages - 1])
             for lost in waiting.intersection(hopeless):
@@ -228,6 +233,6 @@ def _stop_counting(connection: Connection, generation: str, words: Iterable[str]
     connection.execute(delete(new_words).where(new_words.c.generation == generation, among(new_words.c.word, words)))
 
 
-def _is(generation: str, word: str, stage: int) -> tuple[ColumnElement[bool], ...]:
+def _is(generation: str, word: Any, stage: Any) -> tuple[ColumnElement[bool], ...]:
     table = induced_words.c
     return table.generation == generation, table.word == word, table.stage == stage

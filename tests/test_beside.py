@@ -1,0 +1,84 @@
+"""Encoding and grouping in processes beside an ingest: the same outcome, whatever becomes of them."""
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recnews import Newsroom
+from recnews.newsroom.beside import Beside
+from recnews.records import Draft
+from tests.conftest import WORLD
+from tests.crash_world import differences, state_of
+from tests.worlds import NOW, article, small_settings
+
+
+def row(category: str, number: int) -> Draft:
+    """An article with a word that training did not see: they are given vectors on the way, each in the light of those
+    before it."""
+    draft = article(category, number, NOW)
+    return replace(draft, body=f"{draft.body} {('zorvex', 'quellim', 'mirtana')[number // 3 % 3]} " * 2)
+
+
+ROWS = [row(category, number) for number in range(40, 60) for category in WORLD]
+
+
+def ingest(home: Path, processes: int) -> dict[str, Any]:
+    """What a home holds once all rows have been taken in, twenty at a time."""
+    with Newsroom.open(home, small_settings().override("ingest", processes=processes, batch=20)) as room:
+        report = room.ingest(ROWS, now=NOW)
+        assert report.added == report.indexed == len(ROWS)
+        assert report.pending == 0
+    return state_of(home)
+
+
+@pytest.fixture
+def alone(trained: Path, tmp_path: Path) -> dict[str, Any]:
+    """What one process makes of them."""
+    return ingest(Path(shutil.copytree(trained, tmp_path / "alone")), 1)
+
+
+def test_processes_beside_change_nothing(home: Path, alone: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    more = Beside.more
+
+    def counted(self: Beside) -> int:
+        told.append(more(self))
+        return told[-1]
+
+    monkeypatch.setattr(Beside, "more", counted)
+    assert differences(ingest(home, 2), alone) == []
+    assert alone["induced_words"], "words were given vectors"
+    assert told[0] == 0
+    assert told[1] == 20, "a first batch is not worth a process"
+    assert sum(told) < len(ROWS), "what was stored last was not waited for before the end"
+
+
+def test_a_process_that_dies_costs_time_only(
+    home: Path, alone: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = Beside.more
+
+    def killing(self: Beside) -> int:
+        found = more(self)
+        for step in self._steps.values():
+            if step._process:
+                step._process.kill()
+        return found
+
+    monkeypatch.setattr(Beside, "more", killing)
+    with caplog.at_level(logging.WARNING, "recnews"):
+        assert differences(ingest(home, 2), alone) == []
+    assert "the process beside that should encode is gone" in caplog.text
+
+
+def test_a_process_that_cannot_be_started_is_done_without(
+    home: Path, alone: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.executable", str(home / "no-python"))
+    with caplog.at_level(logging.WARNING, "recnews"):
+        assert differences(ingest(home, 2), alone) == []
+    assert "going on without it" in caplog.text
