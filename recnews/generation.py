@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from recnews.embed.continuing import Start
     from recnews.text import Tokenizer
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST_FILE = "manifest.json"
 TOKENIZER_FILE = "tokenizer.json"
 EMBEDDER_FOLDER = "embedder"
