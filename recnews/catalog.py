@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from recnews import arrays
-from recnews.index.faiss import FaissIndex
+from recnews.index.flat import FlatIndex
 from recnews.records import Bools, Float32, Hits, Int64, Layout
 from recnews.store import START, Change, Store, to_micros
 
@@ -53,13 +53,13 @@ class Catalog:
     def __init__(self, generation: str, layout: Layout) -> None:
         self.generation, self.layout = generation, layout
         self.changed_since_snapshot = 0
-        self.token, self.index, self._columns = START, FaissIndex(layout.width), _Columns()
+        self.token, self.index, self._columns = START, FlatIndex(layout.width), _Columns()
         self._scale = np.float32((1 - layout.content) / layout.content)
 
     def refresh(self, store: Store) -> int:
         """Take over what changed in the store; returns how many articles that were."""
         if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
-            self.token, self.index, self._columns = START, FaissIndex(self.layout.width), _Columns()
+            self.token, self.index, self._columns = START, FlatIndex(self.layout.width), _Columns()
         taken = 0
         while True:
             changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
@@ -168,7 +168,7 @@ class Catalog:
             try:
                 state = json.loads((snapshot / _STATE_FILE).read_text(encoding="utf-8"))
                 catalog = cls(generation, layout)
-                catalog.index = FaissIndex.load(snapshot)
+                catalog.index = FlatIndex.load(snapshot)
                 catalog._columns = _Columns.load(snapshot / _COLUMNS_FILE, state["names"])
                 if state["generation"] != generation or catalog.index.dim != layout.width:
                     continue

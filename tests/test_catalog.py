@@ -160,7 +160,7 @@ def test_a_snapshot_that_is_mapped_may_be_removed(store: Store, tmp_path: Path) 
     assert same_catalog(opened, catalog_of(store))
 
 
-@pytest.mark.parametrize("name", ["vectors.faiss", "ids.npy", "columns.npz", "state.json"])
+@pytest.mark.parametrize("name", ["vectors.npy", "ids.npy", "columns.npz", "state.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "garbage"])
 def test_a_snapshot_that_cannot_be_read_is_passed_over(store: Store, tmp_path: Path, name: str, damage: str) -> None:
     put(store, *articles(["足球"], 4))

@@ -37,7 +37,7 @@ def snapshot(newsroom: Newsroom) -> Path:
 
 
 def spoil_snapshot(newsroom: Newsroom) -> None:
-    file = snapshot(newsroom) / "vectors.faiss"
+    file = snapshot(newsroom) / "vectors.npy"
     content = bytearray(file.read_bytes())
     content[-6] ^= 0x40
     file.write_bytes(content)

@@ -1,0 +1,176 @@
+"""Sealing: rows in order of time become a folder that is measured before it counts.
+
+The folder is written beside its place and renamed. Rows pass in blocks: memory is needed for the structure, the ids
+and a sample to train on, not for all vectors. All on one thread, so that the same rows give the same bytes everywhere
+(FAISS adds to a graph in the order in which threads come by).
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from recnews.index.base import SealError
+from recnews.index.engine import one_thread
+from recnews.index.exact import search_exactly
+from recnews.index.files import digest
+from recnews.index.rows import PackedRows, longest, pack
+from recnews.index.sealed import (
+    IDS_FILE,
+    NUMBERS_FILE,
+    PUBLISHED_FILE,
+    ROWS_FILE,
+    SCALES_FILE,
+    STRUCTURE_FILE,
+    SealedSegment,
+    SegmentManifest,
+)
+from recnews.index.structures import Effort, Kind, Structure
+from recnews.records import Float32, Int64
+
+Fetch = Callable[[Int64], Float32]
+"""Gives the vectors (m, dim) of ids (m,)."""
+
+_BLOCK = 20_000
+_HELD_OUT = 256
+_BUILDING = ".building-"
+
+
+@dataclass(frozen=True, slots=True)
+class SealSettings:
+    """`recall`: the recall@10 below which a seal is refused."""
+
+    kind: Kind = "rabitq"
+    recall: float = 0.95
+    seed: int = 0
+
+
+def seal(folder: Path, ids: Int64, published: Int64, fetch: Fetch, settings: SealSettings) -> SealedSegment:
+    """Write a segment of rows into `folder/<name>` and open it; the same rows and settings give the same name and
+    bytes, and one that is there already is taken.
+
+    `ids` and `published` (n,) in any order. Raises `SealError` when no search of the structure reaches the recall asked
+    for, or there are no rows; nothing is left behind then.
+    """
+    order = np.lexsort((ids, published))
+    ids, published = np.asarray(ids, np.int64)[order], np.asarray(published, np.int64)[order]
+    if not len(ids):
+        raise SealError("of no rows", "there is nothing to seal", "give it rows")
+    folder.mkdir(exist_ok=True)
+    building = folder / f"{_BUILDING}{published[0]}-{published[-1]}"
+    shutil.rmtree(building, ignore_errors=True)  # what a killed process left
+    building.mkdir()
+    try:
+        with one_thread():
+            manifest = _Sealing(building, ids, published, fetch, settings).run()
+        target = folder / manifest.name
+        if not target.exists():
+            building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return SealedSegment(target)
+
+
+class _Sealing:
+    def __init__(self, folder: Path, ids: Int64, published: Int64, fetch: Fetch, settings: SealSettings) -> None:
+        self.folder, self.ids, self.published, self.settings = folder, ids, published, settings
+        self.started = time.monotonic()
+        self.random = np.random.default_rng(settings.seed)
+        self.rows = self._write_rows(fetch)
+
+    def run(self) -> SegmentManifest:
+        effort, recall, held_out = Effort(0, 0), 1.0, 0
+        if self.settings.kind != "flat":
+            structure, held = self._structure()
+            held_out = len(held)
+            effort, recall = self._measured(structure, held)
+            self._add(structure, np.sort(held))
+            structure.write(self.folder / STRUCTURE_FILE)
+            if len(structure.numbers):
+                np.save(self.folder / NUMBERS_FILE, structure.numbers)
+        files = {file.name: (file.stat().st_size, digest(file)) for file in sorted(self.folder.iterdir())}
+        manifest = SegmentManifest(
+            name=self._name(files),
+            kind=self.settings.kind,
+            rows=len(self.ids),
+            dim=self.rows.dim,
+            first=int(self.published[0]),
+            last=int(self.published[-1]),
+            longest=self.rows.longest,
+            seed=self.settings.seed,
+            breadth=effort.breadth,
+            more=effort.more,
+            recall=recall,
+            recall_asked=self.settings.recall,
+            queries=held_out,
+            seconds=round(time.monotonic() - self.started, 3),
+            files=files,
+        )
+        manifest.write(self.folder)
+        return manifest
+
+    def _write_rows(self, fetch: Fetch) -> PackedRows:
+        """Everything at rest but the structure."""
+        np.save(self.folder / IDS_FILE, self.ids)
+        np.save(self.folder / PUBLISHED_FILE, self.published)
+        scales, length, numbers = np.empty(len(self.ids), dtype=np.float32), 0.0, None
+        for start in range(0, len(self.ids), _BLOCK):
+            block = fetch(self.ids[start : start + _BLOCK])
+            if numbers is None:
+                shape = (len(self.ids), block.shape[1])
+                numbers = np.lib.format.open_memmap(self.folder / ROWS_FILE, "w+", dtype=np.int16, shape=shape)
+            numbers[start : start + len(block)], scales[start : start + len(block)] = pack(block)
+            length = max(length, longest(block) * (1 + 2.0**-14))  # packing can lengthen a row
+        assert numbers is not None  # noqa: S101  # there are rows
+        numbers.flush()
+        np.save(self.folder / SCALES_FILE, scales)
+        return PackedRows(np.asarray(numbers), scales, length)
+
+    def _structure(self) -> tuple[Structure, Int64]:
+        """The structure without the rows held out, and these (m,)."""
+        rows, kind = len(self.ids), self.settings.kind
+        held = self.random.choice(rows, min(_HELD_OUT, rows // 10), replace=False)
+        sample = np.sort(self.random.choice(rows, Structure.sample_size(rows), replace=False))
+        structure = Structure.train(kind, self.rows.dim, rows, self.rows.take(sample), self.settings.seed)
+        self._add(structure, np.setdiff1d(np.arange(rows), held))
+        return structure, held
+
+    def _add(self, structure: Structure, numbers: Int64) -> None:
+        for start in range(0, len(numbers), _BLOCK):
+            chosen = numbers[start : start + _BLOCK]
+            structure.add(chosen, self.rows.take(chosen))
+
+    def _measured(self, structure: Structure, held: Int64) -> tuple[Effort, float]:
+        """The least effort with the recall asked for, and its recall@10 with the rows held out as queries."""
+        queries = self.rows.take(held)
+        others = np.ones(len(self.ids), dtype=bool)
+        others[held] = False
+        numbers = np.arange(len(self.ids))
+        exact = [hits.ids for hits in search_exactly(self.rows, numbers, queries, 10, others)]
+        recall = 1.0
+        for effort in structure.efforts():
+            recall = self._recall(structure, queries, exact, effort)
+            if recall >= self.settings.recall:
+                return effort, recall
+        raise SealError(
+            f"of {len(self.ids)} rows",
+            f"{self.settings.kind} reaches recall@10 {recall:.3f} at most, {self.settings.recall} was asked for",
+            "choose another kind, a larger memory budget or a lower recall",
+        )
+
+    def _recall(self, structure: Structure, queries: Float32, exact: list[Int64], effort: Effort) -> float:
+        hits, wanted = 0, sum(len(ids) for ids in exact)
+        for query, ids in zip(queries, exact, strict=True):
+            rows = structure.candidates(query, min(20 + effort.more, len(self.ids)), effort.breadth)
+            scores = self.rows.score(query, rows)
+            hits += len(np.intersect1d(rows[np.lexsort((rows, -scores))[:10]], ids))
+        return hits / wanted if wanted else 1.0
+
+    def _name(self, files: dict[str, tuple[int, str]]) -> str:
+        """Of time range and content: not of the manifest, which tells how long it took."""
+        content = "".join(f"{name} {sha}\n" for name, (_, sha) in sorted(files.items()))
+        return f"{self.published[0]}-{self.published[-1]}-{sha256(content.encode()).hexdigest()[:16]}"
