@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def prepare(home: Path, count: int, readers: int) -> None:
-    """A home of so many articles, spread over the last 400 days, and readers of 50 events each."""
+    """A home of so many articles, spread over the last 400 days, readers of 50 events each, and two generations."""
     rows = (data.xwlb() * 2)[:count] if count > len(data.xwlb()) else data.xwlb()[-count:]
     now, draw = datetime.now(UTC), random.Random(5)
     moments = sorted(now - timedelta(days=400 * draw.random() ** 2) for _ in rows)
@@ -88,7 +88,8 @@ def prepare(home: Path, count: int, readers: int) -> None:
         room.ingest(rows)
         room.record_many(list(reads(rows, moments, readers, now, draw)))
         tell("training")
-        room.train(Settings().override("embedding", epochs=1))
+        for _ in range(2):
+            room.train(Settings().override("embedding", epochs=1))
 
 
 def reads(
@@ -105,12 +106,16 @@ def reads(
 
 
 def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """Requests a second and latencies of the service, quiet and with an ingest beside it, and of a constant."""
+    """Requests a second and latencies of the service: quiet, with an ingest beside it, with another generation live
+    every three seconds; and of a constant."""
     runs = {}
-    for name, beside in (("quiet", 0), ("with ingest", asked.ingest)):
+    for name, beside in (
+        ("quiet", ()), ("with ingest", ("ingesting.py", str(home), str(asked.ingest))),
+        ("with swaps", ("swapping.py", str(home))),
+    ):  # fmt: skip
         with serving(home, asked.workers) as (port, pids):
             wrk(port, asked, 3)  # to be warm
-            with ingesting(home, beside):
+            with running(*beside):
                 runs[name] = wrk(port, asked, asked.seconds) | {"memory_mb": [memory(pid) for pid in pids()]}
             size = len(urlopen(f"http://127.0.0.1:{port}/v1/users/reader-1/feed").read())
     with constant(size, asked.workers) as port:
@@ -173,14 +178,12 @@ def constant(size: int, workers: int) -> Iterator[int]:
 
 
 @contextmanager
-def ingesting(home: Path, a_second: int) -> Iterator[None]:
-    """Another process that ingests so many articles a second."""
-    if not a_second:
+def running(*words: str) -> Iterator[None]:
+    """Another process that runs a script beside this one, if any."""
+    if not words:
         yield
         return
-    process = subprocess.Popen(
-        [sys.executable, "ingesting.py", str(home), str(a_second)], cwd=Path(__file__).parent, env=environment()
-    )
+    process = subprocess.Popen([sys.executable, *words], cwd=Path(__file__).parent, env=environment())
     time.sleep(3)
     try:
         yield

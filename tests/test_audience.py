@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recnews.ageing import learn_ageing
-from recnews.audience import Audiences, Lately
+from recnews.audience import Audiences, Lately, Tally
 from recnews.config import FeedSettings
 from recnews.newsroom import Newsroom
 from recnews.records import EventDraft, EventKind, Int64, Recommendation
@@ -127,7 +127,7 @@ def test_nobody_has_read_anything(filled: Store) -> None:
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30), st.integers(0, 9), st.integers(0, 9)), max_size=30))
 def test_hours_of_an_article_are_summed(rows: list[tuple[int, int, int, int]]) -> None:
     table = np.array(sorted({(it[0], it[1]): it for it in rows}.values()), dtype=np.int64).reshape(-1, 4)
-    lately = Lately(Hours(*table.T), 30, 10.0)
+    lately = Lately(Tally.of(Hours(*table.T), 30, 10.0))
     for number in range(6):
         own = table[table[:, 0] == number]
         found = lately.of(np.array([number, 77]))
@@ -174,7 +174,10 @@ def test_the_log_is_counted_once_and_then_what_comes_to_it(filled: Store, monkey
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_is_followed_is_what_would_be_counted_anew(filled: Store, seed: int) -> None:
+def test_what_is_followed_is_what_would_be_counted_anew(
+    filled: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recnews.audience._LATE", seed)  # so that what came last is sorted in now and then
     draw, followed = random.Random(seed), Audiences(filled)
     kinds: list[EventKind] = ["read", "read", "like", "dislike", "impression"]
     moments = [NOW + timedelta(hours=hours) for hours in (-30, -2, -0.5, 0, 0.3, 0.9, 5, 40, 400)]
@@ -192,10 +195,8 @@ def test_what_is_followed_is_what_would_be_counted_anew(filled: Store, seed: int
         settings = FEED.model_copy(update={"bounce_seconds": draw.choice([3.0] * 9 + [9.0])})
         everything = ids(filled, 0, 1, 2, 3)
         here, anew = (it.at(now, settings) for it in (followed, Audiences(filled)))
-        plain = Lately(
-            filled.readings.hours(hour_of(now) - 7 * DAY, now, settings.bounce_seconds), here.hour,
-            settings.popularity_half_life_hours,
-        )  # fmt: skip
+        hours = filled.readings.hours(hour_of(now) - 7 * DAY, now, settings.bounce_seconds)
+        plain = Lately(Tally.of(hours, int(now.timestamp()) // 3600, settings.popularity_half_life_hours))
         for other in (anew, plain):
             assert (here.rate, here.most) == (other.rate, other.most), (step, now)
             for name in ("readers", "seen_by", "shown"):
