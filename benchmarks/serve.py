@@ -1,8 +1,10 @@
 """How many requests a second the service answers, and how long they take, while articles come in.
 
 Readers of fresh news: each read is of an article that came out within the two days before it. Nine of ten requests are
-feeds of ten places, one is an event; another process ingests meanwhile. Beside it, the same FastAPI application
-answering with a constant of the size of a feed. `wrk` asks (Debian: `apt-get install wrk`).
+feeds of ten places, one is an event; another process ingests meanwhile, or swaps generations. Beside it, the same
+FastAPI application answering with a constant of the size of a feed. `wrk` asks (Debian: `apt-get install wrk`), first
+as fast as a few connections get their answers, for requests a second; then over many connections that pause between
+two requests, so that about `--rate` a second are asked whether or not answers come late: for latencies.
 """
 
 import argparse
@@ -31,9 +33,16 @@ from recnews.config import Settings
 from recnews.records import EventDraft
 
 ROOT = Path(__file__).parent.parent
+PACED = 64
 LUA = """
 local number = 0
-local users, articles, start = %d, %d, %d
+local users, articles, start, pause = %d, %d, %d, %d
+delay = function()
+  return pause > 0 and math.floor(-math.log(1 - math.random()) * pause) or 0
+end
+init = function()
+  math.randomseed(start)
+end
 request = function()
   number = number + 1
   local user = (number * 7919 + start) %% users
@@ -61,7 +70,8 @@ def main() -> None:
     parser.add_argument("--readers", type=int, default=5_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--rate", type=int, default=200, help="requests a second for latencies, over 64 connections")
+    parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--ingest", type=int, default=50, help="articles a second that another process ingests")
     parser.add_argument("--home", type=Path, help="use, or make, the trained home in this folder")
     asked = parser.parse_args()
@@ -116,13 +126,15 @@ def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
         with serving(home, asked.workers) as (port, pids):
             wrk(port, asked, 3)  # to be warm
             with running(*beside):
-                runs[name] = wrk(port, asked, asked.seconds) | {"memory_mb": [memory(pid) for pid in pids()]}
+                runs[name] = fast = wrk(port, asked, asked.seconds)
+                fast["memory_mb"] = [memory(pid) for pid in pids()]
+                fast["at_rate"] = wrk(port, asked, asked.seconds, paced=True)
             size = len(urlopen(f"http://127.0.0.1:{port}/v1/users/reader-1/feed").read())
     with constant(size, asked.workers) as port:
         wrk(port, asked, 3)
         runs["a constant"] = wrk(port, asked, asked.seconds)
     share = runs["with ingest"]["per_second"] / runs["a constant"]["per_second"]
-    names = ("articles", "readers", "workers", "connections", "ingest")
+    names = ("articles", "readers", "workers", "connections", "rate", "ingest")
     return {name: getattr(asked, name) for name in names} | {
         "feed_bytes": size,
         "runs": runs,
@@ -130,12 +142,13 @@ def measure(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def wrk(port: int, asked: argparse.Namespace, seconds: int) -> dict[str, Any]:
-    """Ask for so long."""
+def wrk(port: int, asked: argparse.Namespace, seconds: int, paced: bool = False) -> dict[str, Any]:
+    """Ask for so long, as fast as answers come, or at the rate."""
+    connections, pause = (PACED, 1000 * PACED // asked.rate) if paced else (asked.connections, 0)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(LUA % (asked.readers, asked.articles, time.time_ns() % 2**31))
+        script.write(LUA % (asked.readers, asked.articles, time.time_ns() % 2**31, pause))
         script.flush()
-        words = ("wrk", "-t1", f"-c{asked.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script.name)
+        words = ("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script.name)
         told = subprocess.run([*words, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"RESULT (.*)", told)
     assert found, told
@@ -232,13 +245,24 @@ def show(found: dict[str, Any]) -> None:
     """A table."""
     print(f"\nserve: {found['articles']:,} articles, {found['readers']:,} readers, {found['workers']} workers, "
           f"{found['connections']} connections, {found['feed_bytes']:,} bytes a feed")  # fmt: skip
-    rows: list[tuple[str, ...]] = [("", "requests/s", "errors", "p50", "p99", "p99.9", "max ms", "own MB each")]
+    heads = ("requests/s", "errors", "p50", "p99", "p99.9", "max ms")
+    rows: list[tuple[str, ...]] = [("as fast as it can", *heads, "own MB each")]
+    paced: list[tuple[str, ...]] = [(f"at about {found['rate']} a second", *heads)]
     for name, it in found["runs"].items():
-        times = (f"{it[key]:.1f}" for key in ("p50_ms", "p99_ms", "p999_ms", "max_ms"))
         own = ", ".join(str(each["own"]) for each in it.get("memory_mb", ()))
-        rows.append((name, f"{it['per_second']:.0f}", str(it["errors"]), *times, own))
+        rows.append((name, *cells(it), own))
+        if "at_rate" in it:
+            paced.append((name, *cells(it["at_rate"])))
     table(rows)
+    print()
+    table(paced)
     print(f"with ingest, of the constant: {found['share_of_constant']:.0%}")
+
+
+def cells(run: dict[str, Any]) -> list[str]:
+    """Its figures."""
+    times = (f"{run[key]:.1f}" for key in ("p50_ms", "p99_ms", "p999_ms", "max_ms"))
+    return [f"{run['per_second']:.0f}", str(run["errors"]), *times]
 
 
 def tell(text: str) -> None:

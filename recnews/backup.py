@@ -5,6 +5,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from recnews.catalog import SEALED
 from recnews.config import SETTINGS_FILE
 from recnews.errors import RecnewsError, StorageError, UsageError
 from recnews.generations import Generations
@@ -85,7 +86,8 @@ def check_backup(folder: Path) -> list[Problem]:
 
 def _copy_views_and_truth(home: Path, store: Store, target: Path) -> None:
     """Copy generations and store as they were at one time: again from the start when another process has switched or
-    pruned meanwhile. Index snapshots come and go, and are made again from the store: they are left out."""
+    pruned meanwhile. Index snapshots and sealed segments come and go, and are made again from the store: they are left
+    out."""
     source, copied = Generations(home / "indexes"), target / "indexes"
     for attempt in range(1, _ATTEMPTS + 1):
         before = source.current(), source.names()
@@ -105,7 +107,7 @@ def _copy_views_and_truth(home: Path, store: Store, target: Path) -> None:
 
 
 def _left_out(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith((".", "catalog-"))]
+    return [name for name in names if name.startswith((".", "catalog-")) or name == SEALED]
 
 
 def _copy_rest(home: Path, target: Path) -> None:

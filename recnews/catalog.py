@@ -1,15 +1,17 @@
 """The live view of one generation: its vectors in an index, beside them the columns that a feed filters on.
 
 A catalog follows the store: `refresh` takes over whatever was committed, by any process, since it last looked. A
-snapshot on disk only saves reading everything again; it can be deleted at any time.
+snapshot on disk only saves reading everything again; it can be deleted at any time, and so can the sealed segments
+beside it, which hold the vectors of older articles for quicker and smaller search.
 """
 
 import fcntl
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,16 +20,22 @@ from zipfile import BadZipFile
 import numpy as np
 
 from recnews import arrays
-from recnews.index.flat import FlatIndex
+from recnews.index.planning import SegmentSettings
+from recnews.index.segments import LIST_FILE, SegmentedIndex, read_list
+from recnews.index.upkeep import Told, maintain, prune
 from recnews.records import Bools, Float32, Hits, Int64, Layout
-from recnews.store import START, Change, Store, to_micros
+from recnews.reports import Segment
+from recnews.store import START, Change, Store, from_micros, to_micros
 
 _PAGE = 5000
 _PREFIX = "catalog-"
 _BUILDING = ".catalog"
+SEALED = "sealed"
+"""The folder of sealed segments beside the snapshots."""
 _STATE_FILE = "state.json"
 _COLUMNS_FILE = "columns.npz"
 _FOREVER = np.iinfo(np.int64).max
+_log = logging.getLogger("recnews")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +58,47 @@ class Catalog:
     product weighs the two parts as the layout says.
     """
 
-    def __init__(self, generation: str, layout: Layout) -> None:
+    def __init__(self, generation: str, layout: Layout, folder: Path | None = None) -> None:
+        """`folder` is that of the generation, where sealed segments are looked for; without one all is in memory."""
         self.generation, self.layout = generation, layout
         self.changed_since_snapshot = 0
-        self.token, self.index, self._columns = START, FlatIndex(layout.width), _Columns()
+        self.token, self.index, self._columns = START, SegmentedIndex(layout.width), _Columns()
+        self._sealed, self._list_seen = folder and folder / SEALED, (0, 0)
         self._scale = np.float32((1 - layout.content) / layout.content)
 
     def refresh(self, store: Store) -> int:
         """Take over what changed in the store; returns how many articles that were."""
         if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
-            self.token, self.index, self._columns = START, FlatIndex(self.layout.width), _Columns()
+            self.token, self.index, self._columns = START, SegmentedIndex(self.layout.width), _Columns()
+            self._list_seen = (0, 0)
         taken = 0
         while True:
             changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
             self._apply(changes)
             taken += len(changes)
             if len(changes) < _PAGE:
-                self.changed_since_snapshot += taken
-                return taken
+                break
+        self._follow_segments()
+        self.changed_since_snapshot += taken
+        return taken
+
+    def seal(self, now: datetime, settings: SegmentSettings, told: Told | None = None) -> None:
+        """Seal, merge and compact segments as the settings ask for, then save a snapshot and clear away what is no
+        longer used. Nothing is done while another process does. Those that search go on, and follow.
+
+        Raises `SealError` when no kind of segment that fits the memory finds as much as is asked for.
+        """
+        if self._sealed is None:
+            return
+        with _alone(self._sealed.parent) as alone:
+            if not alone:
+                return
+            begun = maintain(self.index, self._sealed, to_micros(now), settings, told)
+            if begun:
+                self._save(self._sealed.parent)
+            if self._sealed.exists():
+                used = [name for kept in snapshots(self._sealed.parent) for name in _segments_of(kept)]
+                prune(self._sealed, used)
 
     def servable(self, now: datetime, wanted: Filter | None = None, exclude: Iterable[int] = ()) -> Int64:
         """Ids, ascending, of articles that may be shown at `now`: published, not expired, not hidden, passing the
@@ -142,6 +173,16 @@ class Catalog:
             tail[:] = profile
         return self.index.search(np.hstack([content, tail]), k, allowed)
 
+    def segments(self) -> list[Segment]:
+        """The sealed segments in use, the oldest first."""
+        return [
+            Segment(
+                it.name, it.manifest.kind, it.manifest.rows, int(it.alive.sum()), from_micros(it.manifest.first),
+                from_micros(it.manifest.last), it.manifest.recall, it.manifest.bytes,
+            )
+            for it in self.index.sealed
+        ]  # fmt: skip
+
     def columns_equal(self, other: "Catalog") -> bool:
         """Whether both hold the same articles with the same publication, expiry, state, category and so on."""
         return self._columns.rows_as_read() == other._columns.rows_as_read()
@@ -151,13 +192,9 @@ class Catalog:
 
     def save(self, folder: Path) -> None:
         """Write a snapshot beside the earlier ones, then remove those. Nothing is done while another process does."""
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with suppress(BlockingIOError):
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _alone(folder) as alone:
+            if alone:
                 self._save(folder)
-        finally:
-            os.close(handle)
         self.changed_since_snapshot = 0
 
     @classmethod
@@ -167,8 +204,8 @@ class Catalog:
         for snapshot in snapshots(folder):
             try:
                 state = json.loads((snapshot / _STATE_FILE).read_text(encoding="utf-8"))
-                catalog = cls(generation, layout)
-                catalog.index = FlatIndex.load(snapshot)
+                catalog = cls(generation, layout, folder)
+                catalog.index = SegmentedIndex.load(snapshot, folder / SEALED)
                 catalog._columns = _Columns.load(snapshot / _COLUMNS_FILE, state["names"])
                 if state["generation"] != generation or catalog.index.dim != layout.width:
                     continue
@@ -176,7 +213,24 @@ class Catalog:
             except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
                 continue
             return catalog
-        return cls(generation, layout)
+        return cls(generation, layout, folder)
+
+    def _follow_segments(self) -> None:
+        """Search the segments that are current by now. Damaged ones are left alone: the rows are in memory then."""
+        if self._sealed is None:
+            return
+        try:
+            told = (self._sealed / LIST_FILE).stat()
+        except FileNotFoundError:
+            return
+        seen = (told.st_mtime_ns, told.st_ino)
+        if seen == self._list_seen:
+            return
+        self._list_seen = seen
+        try:
+            self.index.follow(self._sealed)
+        except (OSError, ValueError) as error:
+            _log.warning("%s; going on without the segment (delete %s to have them made again)", error, self._sealed)
 
     def _save(self, folder: Path) -> None:
         building = folder / _BUILDING
@@ -200,7 +254,8 @@ class Catalog:
         self._columns.remove(gone)
         if kept:
             ids = np.array([change.article_id for change in kept], dtype=np.int64)
-            self.index.upsert(ids, self._rows(kept))
+            published = np.array([change.published_at for change in kept], dtype=np.int64)
+            self.index.upsert(ids, self._rows(kept), published)
             self._columns.upsert(ids, kept)
 
     def _rows(self, changes: list[Change]) -> Float32:
@@ -311,6 +366,29 @@ def _among(values: Int64, few: Int64) -> Bools:
     table = np.zeros(max(int(values.max()), int(few.max())) + 1, dtype=bool)
     table[few] = True
     return table[values]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether no other process saves or seals here; none does while this goes on."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _segments_of(snapshot: Path) -> list[str]:
+    """Names of the segments that a snapshot goes with; none when it cannot be read, and so is passed over."""
+    try:
+        return read_list(snapshot / LIST_FILE)
+    except (OSError, ValueError):
+        return []
 
 
 def snapshots(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from recnews.errors import SettingsError, StorageError
 
@@ -285,6 +285,34 @@ class PrivacySettings(_Section):
     """Keep ids of readers as keyed hashes. Ids that are stored already are hashed, too: that cannot be undone."""
 
 
+class IndexSettings(_Section):
+    """How the vectors of older articles are kept. Figures are in docs/performance.md."""
+
+    memory: str = ""
+    """Memory that the index may take, such as `500MB`, without the mapped pages of vectors, which processes share;
+    empty for no limit. Segments are of the quickest kind that fits."""
+    hot_days: int = Field(default=7, ge=1, le=3650)
+    """What is younger is searched exactly and in memory."""
+    least: int = Field(default=20_000, ge=1)
+    """Older articles are sealed once there are so many."""
+    most: int = Field(default=2_000_000, ge=1)
+    """A segment holds at most so many."""
+    recall: float = Field(default=0.95, gt=0, le=1)
+    """Of ten nearest articles a sealed segment must find this share, measured when it is sealed."""
+
+    @field_validator("memory")
+    @classmethod
+    def _is_a_size(cls, text: str) -> str:
+        if text:
+            TypeAdapter(ByteSize).validate_python(text)
+        return text
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory in bytes; None without a limit."""
+        return int(TypeAdapter(ByteSize).validate_python(self.memory)) if self.memory else None
+
+
 class ServiceSettings(_Section):
     """What `recnews serve` takes and bears. Limits hold in each worker; see docs/service.md."""
 
@@ -322,6 +350,7 @@ class Settings(_Section):
     behaviour: BehaviourSettings = BehaviourSettings()
     categories: CategorySettings = CategorySettings()
     feed: FeedSettings = FeedSettings()
+    index: IndexSettings = IndexSettings()
     stories: StorySettings = StorySettings()
     ingest: IngestSettings = IngestSettings()
     watch: WatchSettings = WatchSettings()

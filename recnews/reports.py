@@ -81,3 +81,18 @@ class Forgotten:
     events: int
     rejected: int
     elsewhere: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sealed part of an index: `rows` articles published from `first` to `last`, `alive` of them still in use, that
+    takes `bytes` on the disk. `recall` is the share of ten nearest articles that it was measured to find."""
+
+    name: str
+    kind: str
+    rows: int
+    alive: int
+    first: datetime
+    last: datetime
+    recall: float
+    bytes: int

@@ -92,7 +92,7 @@ def train(
         write_all(store, generation, settings)
         write_guesses(store, generation)
         progress("readers", 1.0)
-        catalog = Catalog(name, generation.layout)
+        catalog = Catalog(name, generation.layout, folder)
         catalog.refresh(store)
         catalog.save(folder)
         generations.finish(name, folder)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recnews.catalog import Catalog
+from recnews.catalog import SEALED, Catalog
 from recnews.errors import RecnewsError
 from recnews.generation import Generation
 from recnews.generations import Generations
+from recnews.index.sealed import SealedSegment
+from recnews.index.segments import LIST_FILE, read_list
 from recnews.store import Store
 
 _SAMPLE = 200
@@ -65,6 +67,7 @@ def _live_problems(store: Store, live: Generation) -> list[Problem]:
             problems.append(
                 Problem(f"{differing} of {len(sample)} stored vectors are not what {live.id} gives", "`recnews train`")
             )
+    problems += _damaged_segments(live)
     fresh, served = Catalog(live.id, live.layout), Catalog.open(live.folder, live.id, live.layout)
     fresh.refresh(store)
     served.refresh(store)
@@ -73,6 +76,16 @@ def _live_problems(store: Store, live: Generation) -> list[Problem]:
             Problem(f"{live.folder}: the index snapshot differs from the store", f"delete {live.folder}/catalog-*")
         )
     return problems
+
+
+def _damaged_segments(live: Generation) -> list[Problem]:
+    folder = live.folder / SEALED
+    try:
+        for name in read_list(folder / LIST_FILE) if folder.exists() else ():
+            SealedSegment(folder / name).verify()
+    except (OSError, ValueError) as error:
+        return [Problem(str(error), f"delete {folder}: `recnews seal` makes segments again")]
+    return []
 
 
 def same_catalog(one: Catalog, other: Catalog) -> bool:

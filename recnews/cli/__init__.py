@@ -130,6 +130,7 @@ for _name, _command, _examples in (
     ("serve", service.serve, ("recnews serve --port 8080 --workers 2",)),
     ("status", operating.status, ("recnews status --json",)),
     ("verify", operating.verify, ("recnews verify",)),
+    ("seal", operating.seal, ("recnews seal --index-memory 500MB",)),
     ("backup", operating.backup, ("recnews backup /var/backups/recnews-monday",)),
     ("restore", operating.restore, ("recnews restore /var/backups/recnews-monday --replace",)),
     ("tune", tune.tune, ("recnews tune", "recnews tune --articles films.csv --events ratings.csv --dry-run")),

@@ -34,6 +34,10 @@ Home = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+IndexMemory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Memory that the index may take, such as 500MB; else that of the settings."),
+]
 Count = Annotated[int, typer.Option("-n", metavar="N", min=1, max=10_000, help="At most this many.")]
 At = Annotated[
     str | None,

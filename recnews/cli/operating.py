@@ -28,6 +28,18 @@ def verify(as_json: common.Json = False, home: common.Home = None) -> None:
         raise typer.Exit(1)
 
 
+def seal(index_memory: common.IndexMemory = None, as_json: common.Json = False, home: common.Home = None) -> None:
+    """Seal the vectors of older articles into segments, which are searched faster and from less memory.
+
+    What is younger than index.hot_days stays as it is. Each segment is measured against exact search; one that finds
+    less than index.recall is not used. `recnews serve` does all of this by itself.
+    """
+    with common.opened(home) as newsroom:
+        newsroom.settings = newsroom.settings.override("index", memory=index_memory)
+        segments = newsroom.seal()
+    common.answer_with({"segments": segments}, views.segments(segments), as_json)
+
+
 def backup(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
     as_json: common.Json = False,

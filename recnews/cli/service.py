@@ -1,5 +1,6 @@
 """`recnews serve` and `recnews keys`: answering over HTTP, and who may ask."""
 
+import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -24,6 +25,7 @@ def serve(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="Where to listen.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="Processes that answer.")] = 1,
+    index_memory: common.IndexMemory = None,
     log_ids: Annotated[
         bool, typer.Option("--log-ids", help="Write paths, which hold ids of readers and articles, into the log.")
     ] = False,
@@ -39,6 +41,8 @@ def serve(
     from recnews.service.run import Listening, serve
 
     place = home_folder(common.given_home(home))
+    if index_memory is not None:
+        os.environ["RECNEWS_INDEX__MEMORY"] = index_memory  # for the processes that are started, too
     if not Keys(place).all():
         output.complain("there are no keys: only this machine is answered, and it may do everything")
     serve(place, load_settings(place), Listening(host, port, workers, log_ids))

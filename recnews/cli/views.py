@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from recnews.generation import Manifest
     from recnews.newsroom.status import Status
     from recnews.records import Article, Held, Neighbors, Pin, Reason, Recommendation, Reject, Rules
-    from recnews.reports import EventsReport, Forgotten, IngestReport
+    from recnews.reports import EventsReport, Forgotten, IngestReport, Segment
     from recnews.store import ArticleCard
     from recnews.verify import Problem
 
@@ -224,6 +224,18 @@ def status(found: "Status") -> list[str]:
             " learns again without them"
         )
     return lines
+
+
+def segments(found: Sequence["Segment"]) -> list[str]:
+    """Sealed segments, a line each."""
+    if not found:
+        return ["nothing is sealed: all of the index is searched exactly"]
+    rows = [
+        (it.name, it.kind, f"{it.rows:,}", f"{it.alive:,}", f"{it.first:%Y-%m-%d}", f"{it.last:%Y-%m-%d}",
+         f"{it.recall:.3f}", f"{it.bytes / 1e6:,.0f}")
+        for it in found
+    ]  # fmt: skip
+    return table([("segment", "kind", "articles", "in use", "from", "to", "recall@10", "MB"), *rows])
 
 
 def problems(found: Sequence["Problem"]) -> list[str]:

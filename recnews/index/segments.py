@@ -66,6 +66,11 @@ class SegmentedIndex:
         """All ids, (n,) int64, in no particular order."""
         return np.concatenate([self._newest.ids(), *(segment.ids[segment.alive] for segment in self._sealed)])
 
+    @property
+    def sealed(self) -> tuple[SealedSegment, ...]:
+        """The sealed segments in use, by time."""
+        return tuple(self._sealed)
+
     def segment_names(self) -> list[str]:
         """Of the sealed segments in use."""
         return [segment.name for segment in self._sealed]

@@ -19,7 +19,7 @@ from recnews.newsroom.home import Home
 from recnews.newsroom.readers import Readers
 from recnews.recommend import FeedRequest, Recommender
 from recnews.records import Article, EventDraft, EventKind, Float32, Neighbors, Recommendation
-from recnews.reports import EventsReport, IngestReport
+from recnews.reports import EventsReport, IngestReport, Segment
 from recnews.store import ArticleCard, ArticleText
 
 if TYPE_CHECKING:
@@ -294,6 +294,16 @@ class Newsroom(Home):
         from recnews.verify import verify
 
         return verify(self.store, self.generations)
+
+    def seal(self, now: datetime | None = None) -> list[Segment]:
+        """Seal the vectors of older articles into segments, as the settings of the index ask for; those there are then,
+        the oldest first. The feed service does it by itself.
+
+        Raises `NoGenerationError`, and `SealError` when no segment that fits the memory finds what is asked for.
+        """
+        from recnews.newsroom.upkeep import seal
+
+        return seal(self, aware(now))
 
     def backup(self, target: str | Path) -> "list[Problem]":
         """Copy this home into a new folder while it is in use; what is wrong with the copy."""

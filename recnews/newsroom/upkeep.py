@@ -1,10 +1,13 @@
 """Bringing what was learned up to date with what is stored."""
 
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from recnews.errors import RecnewsError
 from recnews.generation import Generation
+from recnews.index.planning import SegmentSettings
+from recnews.reports import Segment
 
 if TYPE_CHECKING:
     from recnews.newsroom.home import Home
@@ -62,6 +65,20 @@ def save_snapshot(home: "Home") -> None:
     generation, catalog = home.serving.current()
     if catalog.changed_since_snapshot >= _SNAPSHOT_AFTER:
         catalog.save(generation.folder)
+
+
+def seal(home: "Home", now: datetime) -> list[Segment]:
+    """Seal the vectors of older articles as the settings ask for; the sealed segments there are then, oldest first.
+
+    Raises `NoGenerationError`, and `SealError` when no kind of segment that fits the memory finds as much as is asked
+    for.
+    """
+    asked = home.settings.index
+    _, catalog = home.serving.current()
+    catalog.seal(now, SegmentSettings(
+        memory=asked.memory_bytes, hot_days=asked.hot_days, least=asked.least, most=asked.most, recall=asked.recall
+    ))  # fmt: skip
+    return catalog.segments()
 
 
 def _count(home: "Home", generation: Generation) -> None:

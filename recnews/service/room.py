@@ -30,8 +30,10 @@ class ServiceRoom(Newsroom):
 
     def keep_house(self) -> int:
         """Do what `accept` has left: encode what a killed process did not, take in what the reading log says by now,
-        save a snapshot of the catalog; how many articles were encoded. Nothing before the first training."""
+        save a snapshot of the catalog, seal what is old; how many articles were encoded. Nothing before the first
+        training. Raises `SealError` as `seal` does."""
         indexed = make_searchable(self)
         if self.generations.current().live is not None:
             save_snapshot(self)
+            self.seal()
         return indexed

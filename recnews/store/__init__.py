@@ -7,7 +7,7 @@ from pathlib import Path
 from recnews.errors import StorageError
 from recnews.store.articles import ArticleCard, Articles, ArticleText
 from recnews.store.behaviours import BehaviourRows, Behaviours
-from recnews.store.database import Database, to_micros
+from recnews.store.database import Database, from_micros, to_micros
 from recnews.store.editorial import Editorial, RuleField, RuleKind
 from recnews.store.events import Events, LoggedEvent
 from recnews.store.guesses import GivenCategory, Guesses
@@ -46,6 +46,7 @@ __all__ = [
     "Store",
     "Token",
     "free_bytes",
+    "from_micros",
     "to_micros",
 ]
 
