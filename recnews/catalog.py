@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recnews import arrays
 from recnews.index.planning import SegmentSettings
@@ -311,8 +313,7 @@ class _Columns:
 
     def upsert(self, ids: Int64, changes: list[Change]) -> None:
         """Replace or insert the rows of ids (unique)."""
-        self.remove(ids)
-        fresh = {
+        given = {
             "published": [change.published_at for change in changes],
             "expires": [_FOREVER if change.expires_at is None else change.expires_at for change in changes],
             "hidden": [change.hidden for change in changes],
@@ -321,11 +322,18 @@ class _Columns:
             "source": [self._new_code(change.source) for change in changes],
             "story": [change.story_id for change in changes],
         }
-        self.ids = np.concatenate([self.ids, ids])
+        order = np.argsort(ids)
+        known = self.holds(ids[order])
+        there, new = order[known], order[~known]
+        rows, places = self.rows(ids[there]), self.rows(ids[new])
         for name in self._NAMES:
             column = getattr(self, name)
-            setattr(self, name, np.concatenate([column, np.array(fresh[name], dtype=column.dtype)]))
-        self._keep(np.argsort(self.ids, kind="stable"))
+            values = np.array(given[name], dtype=column.dtype)
+            column[rows] = values[there]
+            if len(new):
+                setattr(self, name, _inserted(column, places, values[new]))
+        if len(new):
+            self.ids = _inserted(self.ids, places, ids[new])
 
     def rows_as_read(self) -> list[tuple[object, ...]]:
         """The rows with names in place of codes."""
@@ -357,6 +365,13 @@ class _Columns:
             self._codes[name] = len(self.names)
             self.names.append(name)
         return self._codes[name]
+
+
+def _inserted(column: NDArray[Any], places: Int64, values: NDArray[Any]) -> NDArray[Any]:
+    """`column` with values before the rows `places`; mostly they come last, which is quicker."""
+    if (places == len(column)).all():
+        return np.concatenate([column, values])
+    return np.insert(column, places, values)
 
 
 def _among(values: Int64, few: Int64) -> Bools:
