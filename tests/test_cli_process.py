@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.cli_world import environment, process, run, write
 from tests.worlds import article, articles
@@ -80,6 +83,15 @@ def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
     assert done.stderr == "code 1\n"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell has what it starts in the background ignore interrupts, and so would all that is started from here."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_says_that_the_same_command_continues(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "recnews", "--home", str(tmp_path), "ingest", "-"],
