@@ -43,6 +43,7 @@ bench: $(VENV)/.dev-installed  ## Measure beside the naive way; needs ../shared/
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/encode.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/index.py
 
 bench-similarity: $(VENV)/.dev-installed  ## How well texts are told apart, beside plain methods; takes many minutes
 	$(BIN)/python benchmarks/similarity.py
