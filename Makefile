@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint format types layers check rehearse bench bench-similarity bench-feeds clean help
+.PHONY: demo browser test lint format types layers check rehearse bench bench-similarity bench-feeds clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -12,7 +12,13 @@ help:  ## Say what there is to make
 demo: $(VENV)/.demo-installed  ## Real Chinese articles from ingest to an explained feed, in ./demo-home
 	$(BIN)/recnews demo
 
-test: $(VENV)/.dev-installed  ## All tests, with branch coverage
+browser:  ## Chromium for the tests of the pages, from Debian's packages where they can be installed
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium fonts-noto-cjk; \
+	} || echo "There is no Chromium and it cannot be installed here: the tests in a browser will be skipped." >&2
+
+test: $(VENV)/.dev-installed browser  ## All tests, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine -q

@@ -334,6 +334,10 @@ class ServiceSettings(_Section):
     """Requests a second that a key may make of a worker for long; 0 for no limit ..."""
     burst: int = Field(default=2000, ge=1)
     """... and how many at once after a pause."""
+    pages: bool = True
+    """Whether the newsroom's pages are served at `/`; see docs/newsroom.md."""
+    upload_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
+    """Largest file that can be handed in on a page."""
     cors_origins: str = ""
     """Origins whose pages may call the service from a browser, such as `https://news.example`, with commas between."""
     grace_seconds: int = Field(default=20, ge=1, le=3600)

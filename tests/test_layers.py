@@ -30,6 +30,7 @@ FOREIGN = {
     "sqlalchemy": {"store"}, "faiss": {"index"}, "jieba": {"text"}, "rjieba": {"text"}, "opencc": {"text"},
     "pydantic": {"config.py", "service"}, "pyarrow": {"formats"}, "rich": {"cli"}, "typer": {"cli"},
     "fastapi": {"service"}, "starlette": {"service"}, "uvicorn": {"service"}, "prometheus_client": {"service"},
+    "jinja2": {"service"}, "python_multipart": {"service"},
     "feedparser": {"formats"}, "trafilatura": {"formats"}, "lxml": {"formats"}, "httpx": {"web", "client"},
     "sklearn": {"categories.py"}, "threadpoolctl": {"categories.py", "evaluate"},
     "gensim": {"embed", "evaluate"},  # `evaluate` sets recnews beside plain gensim

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from recnews.service.keys import Keys, Scope
+from recnews.service.keys import Key, Keys, Scope
 from recnews.service.limits import RateLimit
 from recnews.service.problems import ProblemError
 
@@ -25,18 +25,31 @@ class Access:
 
     def check(self, request: Request, text: str | None, scope: Scope) -> None:
         """Raise `ProblemError` unless who asks may do what `scope` is needed for, and not too often."""
-        known = self._keys.all()
-        if not known and text is None:
-            self._only_here(request)
+        if text is None and self.is_open(request):
             name = ""
         else:
-            key = self._keys.find(text) if text else None
+            key = self.key(text or "")
             if key is None:
                 said = "send a key as `Authorization: Bearer KEY`" if text is None else "there is no such key"
                 raise ProblemError("no-key", said, headers={"WWW-Authenticate": "Bearer"})
             if not key.allows(scope):
                 raise ProblemError("wrong-scope", f"this needs a key of scope {scope}; this one has {key.scope}")
             name = key.id
+        self.not_too_often(name)
+
+    def key(self, text: str) -> Key | None:
+        """The key with this text; None when there is none."""
+        return self._keys.find(text) if text else None
+
+    def is_open(self, request: Request) -> bool:
+        """Whether there are no keys, so that this machine may do all. Raises `ProblemError` when another one asks."""
+        if self._keys.all():
+            return False
+        self._only_here(request)
+        return True
+
+    def not_too_often(self, name: str) -> None:
+        """Raise `ProblemError` when the key of this id, or those without one, have asked too often."""
         wait = self._rate.wait(name)
         if wait:
             raise ProblemError("too-many-requests", "this key has asked too often", retry_after=wait)

@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -27,6 +28,9 @@ from recnews.service.desk import Desk
 from recnews.service.guard import Guard
 from recnews.service.keys import Keys
 from recnews.service.metrics import worker_ended
+from recnews.service.pages import PAGES
+from recnews.service.pages.route import told as told_as_page
+from recnews.service.pages.sessions import Sessions
 from recnews.service.problems import ProblemError, from_validation, of_status, problem_of
 
 PLAN_VARIABLE = "RECNEWS_SERVE_PLAN"
@@ -37,12 +41,14 @@ slash as `%2F`. Every answer that is not a success is a problem as RFC 9457 has 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `recnews serve` hands to each worker."""
+    """What `recnews serve` hands to each worker. `secret` signs the sessions of browsers: all workers have the
+    same, and it is gone with them."""
 
     home: str
     host: str = "127.0.0.1"
     log_ids: bool = False
     parent: int = 0
+    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
     def export(self) -> None:
         """Leave it in the environment, for the workers."""
@@ -68,9 +74,14 @@ def build(plan: Plan, settings: Settings) -> FastAPI:
     )  # fmt: skip
     app.state.plan, app.state.settings = plan, settings
     limit = rate_limit(settings.service.rate, settings.service.burst)
-    app.state.access = Access(Keys(Path(plan.home)), limit, plan.host)
+    keys = Keys(Path(plan.home))
+    app.state.access = Access(keys, limit, plan.host)
+    app.state.sessions = Sessions(plan.secret.encode(), keys)
     for room in (readers, feeds, articles, events, editorial, operating):
         app.include_router(room.router)
+    if settings.service.pages:
+        for page in PAGES:
+            app.include_router(page.router)
     app.add_exception_handler(HTTPException, _told_by_framework)
     app.add_exception_handler(RequestValidationError, _invalid)
     for kind in (ProblemError, RecnewsError, Exception):
@@ -121,8 +132,11 @@ async def _told(_: Request, error: Exception) -> Response:
     return found.response()
 
 
-async def _told_by_framework(_: Request, error: Exception) -> Response:
+async def _told_by_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this kind
+    by_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+    if by_browser and request.app.state.settings.service.pages:
+        return told_as_page(request, error)
     return of_status(error.status_code, str(error.detail), error.headers).response()
 
 

@@ -1,4 +1,4 @@
-"""What one worker answers with: two lanes, and the generation that both use, exchanged while they go on."""
+"""What one worker answers with: its lanes, and the generation that both use, exchanged while they go on."""
 
 import asyncio
 import logging
@@ -20,11 +20,13 @@ _LOOK_SECONDS = 0.1
 
 
 class Desk:
-    """The lanes of a worker. `reading` answers feeds, `writing` takes in and encodes what comes."""
+    """The lanes of a worker. `reading` answers feeds, `writing` takes in and encodes what comes, `looking` reads what
+    pages show of the store."""
 
     def __init__(self, home: Path, settings: Settings) -> None:
         self.home, self.settings = home, settings
         self.reading, self.writing = Lane("reading", home, settings), Lane("writing", home, settings)
+        self.looking = Lane("looking", home, settings)
         self.ready = False
         self._beside = ThreadPoolExecutor(1, "recnews-beside")
         self._lock = threading.Lock()
@@ -53,6 +55,10 @@ class Desk:
         """Ask the writing lane."""
         return await self.writing.run(work)
 
+    async def look(self, work: Callable[[ServiceRoom], T]) -> T:
+        """Ask the looking lane, for what needs no model: no feed and no ingest waits for it."""
+        return await self.looking.run(work)
+
     async def apart(self, work: Callable[[ServiceRoom], T]) -> T:
         """Do what may take minutes in a thread and a newsroom of its own, so that nobody waits for it."""
 
@@ -74,6 +80,7 @@ class Desk:
         self._beside.shutdown(cancel_futures=True)
         self.reading.close()
         self.writing.close()
+        self.looking.close()
 
     def _look(self) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from recnews.service.problems import ProblemError, problem_of
 
 _LONGEST_URL = 65_536
 _WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
+_FORM, _UPLOAD = b"application/x-www-form-urlencoded", b"multipart/form-data"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -58,9 +59,12 @@ class Guard:
         if scope["method"] not in _WITH_BODY:
             return receive
         headers = {name: value for name, value in scope["headers"] if name in {b"content-length", b"content-type"}}
-        body = await self._body(headers.get(b"content-length", b""), receive)
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if body and kind != b"application/json":
+        of_pages = not raw.startswith(b"/v1/")
+        if kind == _UPLOAD and of_pages:
+            return self._piece_by_piece(headers.get(b"content-length", b""), receive)
+        body = await self._body(headers.get(b"content-length", b""), receive)
+        if body and kind != b"application/json" and not (kind == _FORM and of_pages):
             raise ProblemError("wrong-media-type", "send a body as `Content-Type: application/json`")
         return _given(body, receive)
 
@@ -86,6 +90,28 @@ class Guard:
                 "timeout", "the rest of the body did not come", headers={"Connection": "close"}
             ) from error
         return b"".join(parts)
+
+    def _piece_by_piece(self, announced: bytes, receive: Receive) -> Receive:
+        """What gives a file as it comes, within limits: it need not fit into memory, and is not read before somebody
+        was found who may send it."""
+        most, size = self._settings.upload_bytes, 0
+        if announced.isdigit() and int(announced) > most:
+            raise _too_large(most)
+
+        async def give() -> MutableMapping[str, Any]:
+            nonlocal size
+            try:
+                async with asyncio.timeout(self._settings.timeout_seconds):
+                    message = await receive()
+            except TimeoutError as error:
+                raise ProblemError("timeout", "the rest of the file did not come") from error
+            if message["type"] == "http.request":
+                size += len(message.get("body", b""))
+                if size > most:
+                    raise _too_large(most)
+            return message
+
+        return give
 
     def _told(self, scope: Scope, answer: "_Answer", seconds: float, failure: BaseException | None) -> None:
         route = getattr(scope.get("route"), "path", "none")

@@ -1,6 +1,6 @@
 """Lanes: one thread, one newsroom, one request after the other.
 
-A worker has two, so that a feed never waits for an ingest: SQLite lets readers go on while one writes.
+A worker has several, so that a feed never waits for an ingest or a page: SQLite lets readers go on while one writes.
 """
 
 import asyncio

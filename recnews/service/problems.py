@@ -24,6 +24,7 @@ _TITLES: Mapping[str, tuple[int, str]] = {
     "bad-request": (400, "The request cannot be read"),
     "no-key": (401, "A key is needed"),
     "wrong-scope": (403, "The key does not allow this"),
+    "foreign-form": (403, "The form is not one of this page"),
     "not-local": (403, "Without keys only this machine is answered"),
     "not-found": (404, "There is nothing here"),
     "unknown-article": (404, "No article has this id"),

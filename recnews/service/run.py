@@ -1,6 +1,7 @@
 """Starting the service: checks, workers, and a graceful end."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -34,7 +35,9 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
     key."""
     try:
         import fastapi  # noqa: F401 - looked for, before anything is started
+        import jinja2  # noqa: F401
         import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401
         import uvicorn
     except ImportError as error:
         raise MissingExtraError(str(error.name), "serve", "the service") from error
@@ -51,7 +54,7 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
     logs.set_up(listening.log_ids)
     # uvicorn sends itself the signal again once it has stopped; what follows below must still be done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Plan(str(home), listening.host, listening.log_ids, os.getpid()).export()
+    Plan(str(home), listening.host, listening.log_ids, os.getpid(), secrets.token_hex(32)).export()
     keeper = subprocess.Popen([sys.executable, "-m", "recnews.service.house", str(home), str(os.getpid())])  # noqa: S603 - this very program
     try:
         uvicorn.run(
