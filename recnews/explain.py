@@ -46,3 +46,13 @@ def shared_words(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     places = {word: place for place, word in enumerate(other)}
     shared = [(place + places[word], word) for place, word in enumerate(one) if word in places]
     return tuple(word for _, word in sorted(shared)[:_SHOWN_WORDS])
+
+
+def telling(keywords: Sequence[Sequence[str]], weights: Float32, most: int) -> tuple[str, ...]:
+    """The words that tell most of articles taken together, at most `most`: `keywords` are those of each, the most
+    telling first; `weights` (n,) says how much each counts, those not above 0 do not."""
+    found: dict[str, float] = {}
+    for words, weight in zip(keywords, weights.tolist(), strict=True):
+        for place, word in enumerate(words if weight > 0 else ()):
+            found[word] = found.get(word, 0.0) + weight / (place + 2)
+    return tuple(sorted(found, key=lambda word: (-found[word], word))[:most])

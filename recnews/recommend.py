@@ -24,6 +24,7 @@ from recnews.records import (
     Reason,
     Recommendation,
     Rules,
+    Taste,
 )
 from recnews.store import ArticleCard, Store, to_micros
 
@@ -154,6 +155,21 @@ class Recommender:
         """(m, dim) vectors of what a reader is interested in at `now`; none for an unknown reader."""
         events = self._store.events.of_user(user_id, now, self._settings.history)
         return self._history(events, now, self._store.editorial.current(now)[1]).interests.vectors
+
+    def tastes(self, user_id: str, now: datetime, words: int = 6) -> list[Taste]:
+        """What a reader is interested in at `now`, in at most so many words each, the most important first."""
+        events = self._store.events.of_user(user_id, now, self._settings.history)
+        history = self._history(events, now, self._store.editorial.current(now)[1])
+        known = self._store.vectors.keywords(self._catalog.generation, history.ids.tolist())
+        keywords = [known.get(article_id, ()) for article_id in history.ids.tolist()]
+        found = []
+        for number, importance in enumerate(history.interests.importance.tolist()):
+            members = history.interests.of_read == number
+            if not members.any():  # as in `_speaking`
+                members = history.recent & (history.weights > 0)
+            told = explain.telling(keywords, history.weights * members, words)
+            found.append(Taste(importance, told, int(members.sum())))
+        return sorted(found, key=lambda taste: -taste.importance)
 
     # Who asks
 

@@ -227,6 +227,16 @@ class Interests:
 
 
 @dataclass(frozen=True, slots=True)
+class Taste:
+    """One interest of a reader in words: `importance` is its share of a feed, all of them sum to 1; `words` are the
+    most telling of its read articles, and `articles` is how many of these there are."""
+
+    importance: float
+    words: tuple[str, ...]
+    articles: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """One part of a recommendation's score. The `value`s of its reasons sum to the score.
 

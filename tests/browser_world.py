@@ -1,5 +1,6 @@
 """A real Chromium for the tests of pages: Debian's, driven by Playwright; and axe-core, which looks for what keeps
-people out who cannot see or point. axe-core (MPL 2.0) comes inside the package `axe-playwright-python`; it is not shipped.
+people out who cannot see or point. axe-core (MPL 2.0) comes inside the package `axe-playwright-python`, and is not
+shipped.
 """
 
 import os

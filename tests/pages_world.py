@@ -1,16 +1,43 @@
 """A visitor of the pages who is no browser: keeps cookies, finds the token of a page, sends forms."""
 
 import re
+import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from recnews.newsroom import Newsroom
+from recnews.records import Draft, EventDraft
 from tests.service_world import PATIENCE, Service
+from tests.worlds import article, read, small_settings
 
+HOSTILE = '<script>document.title="hacked"</script><img src=x onerror="document.title=1">\' " {{ 7 * 7 }}'
+"""A title that would do something on a page that trusts it."""
+READER = '读者/1 <b>&"x'
+"""A reader who has read about football, by an id that no page may trust either."""
+LONG = "关于进一步加强城市轨道交通运营安全管理工作并完善应急处置机制的若干意见正式印发" * 4
 _TOKEN = re.compile(r'name="token" value="([0-9a-f]{64})"')
+
+
+def furnished(trained: Path, folder: Path) -> Path:
+    """A copy of the trained home with a reader, a hostile article and one with a very long title."""
+    home = Path(shutil.copytree(trained, folder / "home"))
+    football = article("足球", 20)
+    lately = datetime.now(UTC) - timedelta(hours=1)
+    drafts: list[Draft] = [
+        Draft("hostile", HOSTILE, football.body, url="javascript:alert(1)", source="<i>", published_at=lately),
+        Draft("long", LONG, f"{football.body}，进球", url="https://news.example/long?a=1&b=2", published_at=lately),
+    ]
+    events: list[EventDraft] = [read(READER, f"足球-{number}") for number in range(4)]
+    with Newsroom.open(home, small_settings()) as newsroom:
+        newsroom.ingest(drafts)
+        newsroom.record_many([*events, read("金融迷", "金融-1")])
+    return home
 
 
 class Visitor:

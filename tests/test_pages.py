@@ -184,7 +184,10 @@ def test_every_problem_has_a_text() -> None:
     assert {f"problem.{kind}" for kind in _TITLES} == {name for name in texts("en") if name.startswith("problem.")}
 
 
-CHOSEN_BY_VALUE = ("problem.", "scope.", "theme.")
+CHOSEN_BY_VALUE = (
+    "problem.", "scope.", "theme.", "kind.", "source.", "part.", "reader.freshness", "reader.popularity",
+    "reader.diversity",
+)  # fmt: skip
 """Groups of texts whose last part is a value."""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from recnews.audience import Audiences
 from recnews.catalog import Filter
-from recnews.config import Settings
+from recnews.config import FeedSettings, Settings
 from recnews.errors import RecnewsError, RowError, UsageError
 from recnews.generation import Generation
 from recnews.newsroom.editors import Editors
@@ -18,7 +18,7 @@ from recnews.newsroom.given import Reading, aware, read_options, writable
 from recnews.newsroom.home import Home
 from recnews.newsroom.readers import Readers
 from recnews.recommend import FeedRequest, Recommender
-from recnews.records import Article, EventDraft, EventKind, Float32, Neighbors, Recommendation
+from recnews.records import Article, EventDraft, EventKind, Float32, Neighbors, Recommendation, Taste
 from recnews.reports import EventsReport, IngestReport, Segment
 from recnews.store import ArticleCard, ArticleText
 
@@ -203,13 +203,14 @@ class Newsroom(Home):
         page: int = 0,
         newest: int | None = None,
         explain: bool = True,
+        feed: FeedSettings | None = None,
     ) -> list[Recommendation]:
         """A reader's feed: at most `k` articles, best first, each with its reasons.
 
         `exclude` names keys; `since` is the earliest publication, as a time or an age; `among` names the only articles
         to rank, such as those another system proposes. `history` stands in for what is stored of the reader, and is not
         stored. An unknown reader gets fresh and popular articles, labelled. Without `explain` reasons name no articles
-        and no words.
+        and no words. `feed` stands in for the settings of that section, to see what others would do.
 
         For more of a feed, ask with a larger `k`, the same `at`, the first `k` as `page`, and as `newest` what
         `serving.newest_article` was then: what came meanwhile moves nothing. Raises `NoGenerationError` before the
@@ -228,7 +229,19 @@ class Newsroom(Home):
         request = request if among is None else replace(request, among=tuple(among))
         request = request if history is None else replace(request, history=tuple(history))
         with self.store.one_view():
-            return self._recommender().recommend(request)
+            return self._recommender(feed).recommend(request)
+
+    def feed_settings(self) -> FeedSettings:
+        """What feeds are put together with: the settings, and where they are silent what the log has taught. Raises
+        `NoGenerationError`."""
+        manifest = self.serving.generation(prepared=False).manifest
+        return self.settings.feed.learned(manifest.ageing, bool(manifest.behaviour))
+
+    def tastes(self, user_id: str, *, at: datetime | None = None) -> list[Taste]:
+        """What a reader is interested in, in words; nothing for an unknown one. Raises `NoGenerationError`."""
+        writable(user_id)
+        with self.store.one_view():
+            return self._recommender().tastes(user_id, aware(at))
 
     def neighbors(
         self,
@@ -313,9 +326,9 @@ class Newsroom(Home):
 
     # Inside
 
-    def _recommender(self) -> Recommender:
+    def _recommender(self, feed: FeedSettings | None = None) -> Recommender:
         generation, catalog = self.serving.current()
-        settings = self.settings.feed.learned(generation.manifest.ageing, bool(generation.manifest.behaviour))
+        settings = (feed or self.settings.feed).learned(generation.manifest.ageing, bool(generation.manifest.behaviour))
         return Recommender(self.store, catalog, settings, self._audiences)
 
     def _predicting(self) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from recnews.newsroom.given import aware, writable
 from recnews.newsroom.home import Home
 from recnews.newsroom.upkeep import count_log
-from recnews.records import Held
+from recnews.records import Held, HeldEvent
 from recnews.reports import Forgotten
 
 
@@ -14,6 +14,16 @@ class Readers:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+
+    def history(self, user_id: str, limit: int, *, at: datetime | None = None) -> list[HeldEvent]:
+        """A reader's latest acts before a time, newest first; impressions are none."""
+        writable(user_id)
+        return self._home.store.events.history(user_id, aware(at), limit)
+
+    def recent(self, limit: int) -> list[str]:
+        """Ids of readers whose events came last, the latest first, as they are stored: hashed ids say nothing to who
+        asks, so there are none then."""
+        return [] if self._home.settings.privacy.hash_ids else self._home.store.events.recent_readers(limit)
 
     def export(self, user_id: str) -> Held:
         """All that is held on a reader, in an order that does not change."""

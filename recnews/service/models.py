@@ -45,13 +45,13 @@ Since = Annotated[
 ]
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
     """An unknown field is an error: a typo must not silently mean the default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Wanted(_Request):
+class Wanted(Request):
     """What a feed may hold, and how it is told."""
 
     n: Count = 10
@@ -73,7 +73,7 @@ class FeedQuery(Wanted):
     )
 
 
-class Act(_Request):
+class Act(Request):
     """One act of a reader who is not known by an id."""
 
     article: Id = Field(examples=["a-17"])
@@ -100,7 +100,7 @@ class ManyFeeds(Wanted):
     model_config = ConfigDict(json_schema_extra={"examples": [{"users": ["alice", "bob"], "n": 5}]})
 
 
-class NearText(_Request):
+class NearText(Request):
     """A text to find neighbours of."""
 
     text: str = Field(max_length=100_000)
@@ -109,7 +109,7 @@ class NearText(_Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": "地铁新线今天开通", "n": 5}]})
 
 
-class NearQuery(_Request):
+class NearQuery(Request):
     """How many neighbours, as of when."""
 
     n: Count = 10
@@ -122,13 +122,13 @@ class WordQuery(NearQuery):
     minus: list[Name] = Field([], max_length=20, description="Take these words away from the word.")
 
 
-class AtQuery(_Request):
+class AtQuery(Request):
     """As of when."""
 
     at: Time | None = None
 
 
-class Edit(_Request):
+class Edit(Request):
     """The editors' hand on an article; what is left out stays. It all holds in the next feed of every worker."""
 
     hidden: bool | None = Field(None, description="Take it out of every feed, or put it back.")
@@ -139,7 +139,7 @@ class Edit(_Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"hidden": True}]})
 
 
-class PinIn(_Request):
+class PinIn(Request):
     """Where and when an article stands in every feed."""
 
     slot: int = Field(1, ge=1, le=10_000)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from recnews.records import ArticleId, Event, EventDraft, EventKind
+from recnews.records import ArticleId, Event, EventDraft, EventKind, HeldEvent
 from recnews.store.articles import ids_for, known_ids
 from recnews.store.database import Database, among, count_rows, from_micros, next_change, optional_micros, to_micros
 from recnews.store.prepared import Prepared
@@ -18,6 +18,7 @@ from recnews.store.readers import ReaderIds
 from recnews.store.schema import article_ids, articles, events
 
 _LAST = 2**63 - 1
+_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,34 @@ class Events:
                 row.kind,
                 row.weight,
                 row.dwell,
-                None if row.at is None else from_micros(row.at),
+                _time(row.at),
             )
             for row in rows
         ]
+
+    def history(self, user_id: str, before: datetime, limit: int) -> list[HeldEvent]:
+        """As `of_user`, with keys and titles; the title is None where the article is not stored."""
+        query = (
+            _acts(article_ids.c.key, articles.c.title, *(events.c[name] for name in ("kind", "weight", "dwell", "at")))
+            .join_from(events, article_ids, article_ids.c.id == events.c.article_id)
+            .outerjoin(articles, articles.c.article_id == events.c.article_id)
+            .order_by(events.c.at.desc().nulls_last(), events.c.event_id)
+            .limit(limit)
+        )
+        given = {"user": self._readers(user_id), "before": to_micros(before)}
+        with self._database.read() as connection:
+            return [
+                HeldEvent(row.key, row.title, row.kind, row.weight, row.dwell, _time(row.at))
+                for row in connection.execute(query, given)
+            ]
+
+    def recent_readers(self, limit: int) -> list[str]:
+        """Ids of the readers of the latest events to be stored, as they are stored."""
+        latest = select(events.c.user_id, events.c.seq).order_by(events.c.seq.desc()).limit(_LOOKED_AT).subquery()
+        query = select(latest.c.user_id).group_by(latest.c.user_id)
+        with self._database.read() as connection:
+            ordered = query.order_by(func.max(latest.c.seq).desc(), latest.c.user_id).limit(limit)
+            return list(connection.execute(ordered).scalars())
 
     def articles_seen(self, user_id: str, before: datetime) -> list[int]:
         """Ids of all articles a reader did anything with but be shown them (impressions), before a time."""
@@ -171,8 +196,11 @@ class Events:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         for row in rows:
-            at = None if row.at is None else from_micros(row.at)
-            yield EventDraft(row.user_id, row.key, row.kind, row.weight, row.dwell, at)
+            yield EventDraft(row.user_id, row.key, row.kind, row.weight, row.dwell, _time(row.at))
+
+
+def _time(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
 
 
 def _waiting(connection: Connection, ids: Sequence[int]) -> set[int]:
