@@ -8,7 +8,7 @@ import numpy as np
 from recnews.catalog import Catalog
 from recnews.errors import UnknownWordError
 from recnews.generation import Generation
-from recnews.records import ArticleNeighbor, Float32, Int64, Neighbors, Tokens, WordNeighbor
+from recnews.records import ArticleNeighbor, Cut, Float32, Int64, Neighbors, Tokens, WordNeighbor
 from recnews.store import Store
 
 
@@ -57,6 +57,11 @@ class Explorer:
         known = [vocabulary.ids[token] for token in tokens if token in vocabulary.ids]
         words = self._words(self.generation.embedder.words[known].sum(axis=0), k, set(known)) if known else ()
         return Neighbors(words, self._articles(self._encode(tokens), k, now), tuple(tokens), unknown)
+
+    def cut(self, text: str) -> Cut:
+        """How a text is cut."""
+        tokens, known = self.generation.tokenizer(text), self.generation.embedder.vocabulary.ids
+        return Cut(tuple(tokens), frozenset(token for token in tokens if token not in known))
 
     def _row(self, word: str) -> int:
         vocabulary, pieces = self.generation.embedder.vocabulary, tuple(self.generation.tokenizer(word))

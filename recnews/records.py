@@ -227,6 +227,28 @@ class Interests:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """A text as it was cut: its tokens in order, and those that the live generation has no vector for."""
+
+    tokens: tuple[str, ...]
+    unknown: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A rejected row in the quarantine. `digest` names its line; `text` is what can be mended, a row as JSON or, where
+    it could not be parsed, the raw text; None where it is too long to be shown. `line` counts from 1 in `file`."""
+
+    digest: str
+    file: str
+    line: int
+    field: str | None
+    reason: str
+    remedy: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Taste:
     """One interest of a reader in words: `importance` is its share of a feed, all of them sum to 1; `words` are the
     most telling of its read articles, and `articles` is how many of these there are."""

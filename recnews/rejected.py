@@ -4,6 +4,7 @@ A rejected row has its publisher's columns, any of which may be the reader's. It
 those of other fields is the id; a line that nobody could parse, when the id stands in it. In doubt a row goes.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from recnews.errors import StorageError
+from recnews.records import KeptRow
 
 _UNFINISHED = ".forgetting-"
 _WHY, _RAW = "_reject", "_raw"
+_LONGEST_SHOWN = 256 * 1024
 Change = Callable[[bytes], bytes | None]
 """What becomes of a line of a quarantine file; None removes it."""
 
@@ -138,3 +141,40 @@ def _rewrite(file: Path, change: Change) -> int:
             file, f"cannot be rewritten ({error.strerror})", "free some space, then run the command again"
         ) from error
     return removed
+
+
+def page_of(file: Path, offset: int, most: int) -> tuple[list[KeptRow], int | None]:
+    """At most so many entries from byte `offset` on, and the byte after them, None at the end of the file."""
+    found = list[KeptRow]()
+    with file.open("rb") as lines:
+        lines.seek(offset)
+        while len(found) < most and (line := lines.readline(_LONGEST_SHOWN)):
+            whole = line.endswith(b"\n") or len(line) < _LONGEST_SHOWN
+            found.append(_kept(line, whole))
+            while not whole:
+                rest = lines.readline(_LONGEST_SHOWN)
+                whole = not rest or rest.endswith(b"\n")
+        place = lines.tell()
+        return found, place if lines.read(1) else None
+
+
+def take_out(file: Path, digest: str) -> bool:
+    """Remove the line with this digest; False when there is none. Raises `StorageError` when that cannot be written."""
+    return _rewrite(file, lambda line: None if _digest(line) == digest else line) > 0
+
+
+def _kept(line: bytes, whole: bool) -> KeptRow:
+    row = (parsed(line) if whole else None) or {_RAW: line.decode("utf-8", "replace").strip()}
+    why, raw = row.pop(_WHY, None), row.get(_RAW)
+    told = why if isinstance(why, Mapping) else {}
+    text = raw if isinstance(raw, str) and len(row) == 1 else json.dumps(row, ensure_ascii=False, indent=2)
+    number, field = told.get("line"), told.get("field")
+    return KeptRow(
+        _digest(line), Path(str(told.get("file", ""))).name, number if isinstance(number, int) else 0,
+        None if field is None else str(field), str(told.get("reason", "")), str(told.get("remedy", "")),
+        text if whole else None,
+    )  # fmt: skip
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()

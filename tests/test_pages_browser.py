@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, FilePayload
 
 from recnews.service.keys import Keys
 from tests.browser_world import Seen, chromium
@@ -114,4 +114,47 @@ def test_a_feed_works_without_scripts_on_a_phone(browser: Browser, opened: Servi
     seen = Seen(browser, opened.url, locale="zh-CN", viewport=phone, color_scheme="dark")
     seen.go(f"/reader?user={USER}")
     seen.in_order("reader-phone-dark")
+    seen.close()
+
+
+def test_a_pin_set_on_the_desk_is_in_the_readers_view(browser: Browser, opened: Service) -> None:
+    seen = Seen(browser, opened.url)
+    seen.go("/desk")
+    seen.in_order("desk")
+    seen.page.get_by_label("Words of a title").fill("hostile")
+    seen.page.get_by_role("button", name="Find").click()
+    seen.page.get_by_role("link", name=HOSTILE).first.click()
+    assert seen.page.inner_text("h1") == HOSTILE
+    seen.page.get_by_label("Place", exact=True).fill("2")
+    seen.page.get_by_role("button", name="Pin", exact=True).click()
+    seen.page.get_by_text("Pinned. The next feed").wait_for()
+    seen.in_order("article")
+    seen.go("/reader?user=nobody")
+    second = seen.page.locator(".feed > li").nth(1)
+    assert second.locator("h3").inner_text() == HOSTILE
+    assert "pinned by editors" in second.inner_text()
+    assert seen.page.title() == "nobody · recnews"
+    seen.close()
+
+
+def test_a_file_is_handed_in_and_a_row_is_mended(browser: Browser, opened: Service) -> None:
+    phone = {"width": 360, "height": 740}
+    seen = Seen(browser, opened.url, locale="zh-CN", viewport=phone, color_scheme="dark")
+    seen.go("/desk")
+    seen.in_order("desk-phone-dark")
+    rows = '{"id": "b-1", "title": "球员"}\n{"id": "b-2", "title": "教练", "published_at": "someday"}\n'
+    file: FilePayload = {"name": "早报.jsonl", "mimeType": "application/json", "buffer": rows.encode()}
+    seen.page.get_by_label("文章文件").set_input_files([file])
+    seen.page.get_by_role("button", name="入库").click()
+    assert "1\n被拒" in seen.page.inner_text(".figures").replace("被拒\n1", "1\n被拒")
+    seen.in_order("upload-phone-dark")
+    seen.page.get_by_role("link", name="隔离区").click()
+    seen.page.get_by_role("link", name="articles-").click()
+    seen.in_order("quarantine-phone-dark")
+    seen.page.get_by_label("该行内容").fill('{"id": "b-2", "title": "教练"}')
+    seen.page.get_by_role("button", name="重新提交").click()
+    seen.page.get_by_text("并移出隔离区").wait_for()
+    assert "隔离区是空的" in seen.page.inner_text("main")
+    seen.go("/desk/article?id=long")
+    seen.in_order("article-phone-dark")
     seen.close()

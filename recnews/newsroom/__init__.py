@@ -13,12 +13,14 @@ from recnews.catalog import Filter
 from recnews.config import FeedSettings, Settings
 from recnews.errors import RecnewsError, RowError, UsageError
 from recnews.generation import Generation
+from recnews.newsroom.archive import Archive
 from recnews.newsroom.editors import Editors
 from recnews.newsroom.given import Reading, aware, read_options, writable
 from recnews.newsroom.home import Home
 from recnews.newsroom.readers import Readers
+from recnews.newsroom.rejects import RejectedRows
 from recnews.recommend import FeedRequest, Recommender
-from recnews.records import Article, EventDraft, EventKind, Float32, Neighbors, Recommendation, Taste
+from recnews.records import Article, Cut, EventDraft, EventKind, Float32, Neighbors, Recommendation, Taste
 from recnews.reports import EventsReport, IngestReport, Segment
 from recnews.store import ArticleCard, ArticleText
 
@@ -39,13 +41,14 @@ class Newsroom(Home):
 
     Use it as a context manager, one in each thread. `now` and `at` default to the present; pass a time to ask what
     would have been answered then. What concerns one side only has a place of its own: `editors`, `readers`,
-    `generations`, `dictionary`, and `serving`, by which a service changes what answers.
+    `archive`, `rejected`, `generations`, `dictionary`, and `serving`, by which a service changes what answers.
     """
 
     def __init__(self, home: Path, settings: Settings) -> None:
         """Use `Newsroom.open`."""
         super().__init__(home, settings)
         self.editors, self.readers = Editors(self.store), Readers(self)
+        self.archive, self.rejected = Archive(self), RejectedRows(self)
         self._audiences = Audiences(self.store)
 
     @property
@@ -271,6 +274,11 @@ class Newsroom(Home):
         if user is not None:
             return explorer.user(self._recommender().interests(user, now), k, now)
         return explorer.text(str(text), k, now)
+
+    def cut(self, text: str) -> Cut:
+        """How the live generation cuts a text, and which words it does not know. Raises `NoGenerationError`."""
+        writable(text)
+        return self._explorer().cut(text)
 
     def embed(self, texts: Sequence[str]) -> Float32:
         """(n, dim) float32 vectors of texts in the live article space: rows of unit length, zero for unknown text."""

@@ -11,6 +11,7 @@ from recnews.store.database import Database, from_micros, to_micros
 from recnews.store.editorial import Editorial, RuleField, RuleKind
 from recnews.store.events import Events, LoggedEvent
 from recnews.store.guesses import GivenCategory, Guesses
+from recnews.store.listing import CameIn, Listing, ReadBy
 from recnews.store.privacy import Forgetting, Privacy
 from recnews.store.readers import ReaderIds
 from recnews.store.readings import Hours, Pairs, ReadAges, Readings
@@ -25,6 +26,7 @@ __all__ = [
     "ArticleCard",
     "ArticleText",
     "BehaviourRows",
+    "CameIn",
     "Change",
     "Forgetting",
     "GivenCategory",
@@ -37,6 +39,7 @@ __all__ = [
     "Pairs",
     "Pending",
     "ReadAges",
+    "ReadBy",
     "ReaderIds",
     "RipeWord",
     "RuleField",
@@ -79,6 +82,7 @@ class Store:
         self.guesses = Guesses(self._database)
         self.editorial = Editorial(self._database)
         self.sources = Sources(self._database)
+        self.listing = Listing(self._database)
 
     def close(self) -> None:
         """Give the connections back."""

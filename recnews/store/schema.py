@@ -19,11 +19,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    func,
     insert,
     inspect,
     select,
     update,
 )
+from sqlalchemy.schema import CreateIndex
 
 from recnews.errors import SchemaError
 
@@ -84,6 +86,12 @@ articles = _table(
     Column("body", Text, nullable=False),
     Index("articles_by_story", "story_id"),
 )
+# What pages ask: the latest articles, found by title without their rows being read, and what came in since a time.
+articles_by_day = Index(
+    "articles_by_day", func.coalesce(articles.c.published_at, articles.c.ingested_at), articles.c.article_id,
+    articles.c.published_at, articles.c.ingested_at, articles.c.title,
+)  # fmt: skip
+articles_by_intake = Index("articles_by_intake", articles.c.ingested_at, articles.c.source)
 Index("articles_ungrouped", articles.c.article_id, sqlite_where=articles.c.bands.is_(None))
 
 # Which articles share a band of their MinHash; see recnews.near. An article's own bands are in its row.
@@ -110,6 +118,8 @@ events = _table(
     Index("events_by_seq", "seq"),
     rowid=False,
 )
+
+events_by_article = Index("events_by_article", events.c.article_id, events.c.kind)
 
 vectors = _table(
     "vectors",
@@ -238,7 +248,13 @@ def _step_1(connection: Connection) -> None:
     connection.execute(insert(schema_version).values(version=0))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_step_1,)
+def _step_2(connection: Connection) -> None:
+    """Version 2: indexes for what pages look up."""
+    for index in (articles_by_day, articles_by_intake, events_by_article):
+        connection.execute(CreateIndex(index, if_not_exists=True))  # step 1 makes them in a new store
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_step_1, _step_2)
 
 
 def found_version(connection: Connection) -> int:

@@ -24,7 +24,7 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-NAVIGATION: tuple[tuple[str, str, Scope], ...] = (("/reader", "reader.title", "read"),)
+NAVIGATION: tuple[tuple[str, str, Scope], ...] = (("/desk", "desk.title", "read"), ("/reader", "reader.title", "read"))
 """Address, the name of its text, and the scope that is needed, in the order shown."""
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
@@ -43,7 +43,8 @@ def render(visit: Visit, template: str, **values: Any) -> str:
 
 def page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
     """A page."""
-    answer = Response(render(visit, template, **values), status, dict(HEADERS), "text/html; charset=utf-8")
+    text = render(visit, template, **values).encode("utf-8", "replace")  # what was rejected may hold half a character
+    answer = Response(text, status, dict(HEADERS), "text/html; charset=utf-8")
     if visit.is_new:
         remember(answer, VISIT_COOKIE, visit.number, visit)
     return answer
