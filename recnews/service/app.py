@@ -4,12 +4,10 @@ import asyncio
 import json
 import logging
 import os
-import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -31,28 +29,12 @@ from recnews.service.metrics import worker_ended
 from recnews.service.pages import PAGES
 from recnews.service.pages.route import told as told_as_page
 from recnews.service.pages.sessions import Sessions
+from recnews.service.plan import PLAN_VARIABLE, Plan
 from recnews.service.problems import ProblemError, from_validation, of_status, problem_of
 
-PLAN_VARIABLE = "RECNEWS_SERVE_PLAN"
 _SWITCH_SECONDS = 0.0005
 _ABOUT = """Explained feeds of news for each reader. Ids may hold any character; in a path they are percent-encoded, a
 slash as `%2F`. Every answer that is not a success is a problem as RFC 9457 has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What `recnews serve` hands to each worker. `secret` signs the sessions of browsers: all workers have the
-    same, and it is gone with them."""
-
-    home: str
-    host: str = "127.0.0.1"
-    log_ids: bool = False
-    parent: int = 0
-    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
-
-    def export(self) -> None:
-        """Leave it in the environment, for the workers."""
-        os.environ[PLAN_VARIABLE] = json.dumps(asdict(self))
 
 
 def create() -> ASGIApp:

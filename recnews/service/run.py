@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from recnews.config import Settings
 from recnews.errors import MissingExtraError, UsageError
 from recnews.service import logs
 from recnews.service.keys import Keys
+from recnews.service.plan import Plan
 
 # The workers share the cores: a feed is too small to be cut up, and threads that wait for each other only spin.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -33,14 +35,11 @@ class Listening:
 def serve(home: Path, settings: Settings, listening: Listening) -> None:
     """Answer until told to stop. Raises `MissingExtraError`; `UsageError` for an address others can reach, without a
     key."""
-    try:
-        import fastapi  # noqa: F401 - looked for, before anything is started
-        import jinja2  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import python_multipart  # noqa: F401
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtraError(str(error.name), "serve", "the service") from error
+    # Looked for, not imported: the client of Prometheus decides at its import whether it counts for several processes,
+    # and the folder for that is made below.
+    for name in ("fastapi", "jinja2", "prometheus_client", "python_multipart", "uvicorn"):
+        if find_spec(name) is None:
+            raise MissingExtraError(name, "serve", "the service")
     if listening.host not in _LOCAL and not Keys(home).all():
         raise UsageError(
             f"without keys only this machine is answered; before listening on {listening.host}, `recnews keys create`"
@@ -49,7 +48,7 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     for name in _THREADS:
         os.environ.setdefault(name, "1")
-    from recnews.service.app import Plan
+    import uvicorn
 
     logs.set_up(listening.log_ids)
     # uvicorn sends itself the signal again once it has stopped; what follows below must still be done.
