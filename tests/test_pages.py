@@ -186,7 +186,7 @@ def test_every_problem_has_a_text() -> None:
 
 CHOSEN_BY_VALUE = (
     "problem.", "scope.", "theme.", "kind.", "source.", "part.", "reader.freshness", "reader.popularity",
-    "reader.diversity", "done.", "became.",
+    "reader.diversity", "done.", "became.", "counted.",
 )  # fmt: skip
 """Groups of texts whose last part is a value."""
 

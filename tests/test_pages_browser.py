@@ -158,3 +158,20 @@ def test_a_file_is_handed_in_and_a_row_is_mended(browser: Browser, opened: Servi
     seen.go("/desk/article?id=long")
     seen.in_order("article-phone-dark")
     seen.close()
+
+
+def test_the_operators_room_and_the_first_page(browser: Browser, keyed: tuple[Service, str]) -> None:
+    service, key = keyed
+    for look in ({"locale": "zh-CN", "viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}, {}):
+        seen = Seen(browser, service.url, **look)
+        seen.go("/operator")
+        seen.page.locator("#key").fill(key)
+        seen.page.locator("button.main").click()
+        seen.page.wait_for_url("**/operator")
+        seen.in_order(f"operator-{'phone-dark' if look else 'light'}")
+        seen.page.locator("#h-keys ~ div a").click()
+        seen.in_order(f"revoke-{'phone-dark' if look else 'light'}")
+        seen.go("/")
+        assert seen.page.locator(".doors li").count() == 3
+        seen.in_order(f"front-{'phone-dark' if look else 'light'}")
+        seen.close()

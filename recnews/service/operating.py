@@ -8,6 +8,7 @@ from recnews.newsroom import Newsroom
 from recnews.service import answers, metrics, render
 from recnews.service.access import needs
 from recnews.service.asking import Asked, problems
+from recnews.service.desk import Desk
 from recnews.service.problems import ProblemError
 
 router = APIRouter(tags=["operating"])
@@ -35,6 +36,11 @@ async def ready(desk: Asked) -> Response:
 )
 async def told(desk: Asked) -> Response:
     """What all workers count, and the state of the home."""
+    return Response(await counted(desk), media_type=CONTENT_TYPE_LATEST)
+
+
+async def counted(desk: Desk) -> bytes:
+    """The same, for who is in the house."""
 
     def look(room: Newsroom) -> tuple[dict[str, tuple[str, float]], str]:
         current = room.generations.current().live or ""
@@ -45,5 +51,5 @@ async def told(desk: Asked) -> Response:
             "recnews_index_lag": ("Changed articles the worker asked takes over with its next feed.", desk.lag()),
         }, current
 
-    figures, current = await desk.write(look)
-    return Response(metrics.page(figures, current), media_type=CONTENT_TYPE_LATEST)
+    figures, current = await desk.look(look)
+    return metrics.page(figures, current)

@@ -1,6 +1,6 @@
 """The newsroom in a browser: pages at `/` of `recnews serve`, rendered here, with little JavaScript."""
 
-from recnews.service.pages import editors, front, intake, readers
+from recnews.service.pages import editors, front, intake, operators, readers
 
-PAGES = (front, readers, editors, intake)
+PAGES = (front, readers, editors, intake, operators)
 """The rooms of the pages, each with a `router`."""

@@ -24,7 +24,11 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-NAVIGATION: tuple[tuple[str, str, Scope], ...] = (("/desk", "desk.title", "read"), ("/reader", "reader.title", "read"))
+NAVIGATION: tuple[tuple[str, str, Scope], ...] = (
+    ("/desk", "desk.title", "read"),
+    ("/reader", "reader.title", "read"),
+    ("/operator", "operator.title", "read"),
+)
 """Address, the name of its text, and the scope that is needed, in the order shown."""
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
