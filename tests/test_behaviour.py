@@ -475,7 +475,7 @@ def test_a_new_article_is_predicted_from_its_text(room: Newsroom) -> None:
     _, catalog = room.serving.current()
     found = catalog.parts(np.array([room.article("twin").article_id]))[1][0]
     share = catalog.layout.content
-    np.testing.assert_allclose(found, np.frombuffer(outer, np.float32) * (1 - share) / share, rtol=1e-6)
+    np.testing.assert_allclose(found, np.frombuffer(outer, np.float32) * (1 - share) / share, atol=1e-4)
     assert found.any()
     assert not np.frombuffer(stored(room, "void")[2], np.float32).any(), "a text that says nothing predicts nothing"
     assert room.verify() == []

@@ -170,7 +170,8 @@ def test_earlier_articles_are_brought_up_to_date(newsroom: Newsroom) -> None:
     assert not np.array_equal(before, after)
     assert np.array_equal(after, newsroom.serving.generation(prepared=True).encode([first])[0].vectors[0])
     _, catalog = newsroom.serving.current()
-    assert np.array_equal(catalog.vectors(np.array([article_id]))[0][0], after), "and served"
+    served, _ = catalog.vectors(np.array([article_id]))
+    assert np.abs(served[0] - after).max() < 1e-4, "and served, in 16 bits a number"
     assert newsroom.verify() == []
 
 
