@@ -4,28 +4,24 @@ gensim's own `infer_vector` starts from a vector drawn by Python's process-wide 
 state: it answers differently in each process and on each call. Here every inference starts from the same state, so
 that a text's vector depends on nothing but the text.
 
-The processes are plain ones that run this module, fed over pipes. `multiprocessing` would not do: forked from a process
-with threads it may hang, and spawned it runs the caller's main script again. A worker that cannot be had or dies costs
-time only: its texts are inferred here. They end when their pipe does, so none outlives a killed parent.
+A worker that cannot be had or dies costs time only: its texts are inferred here.
 """
 
 import json
 import logging
 import os
-import subprocess
 import sys
 import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from recnews import processes
 from recnews.config import EmbeddingSettings
 from recnews.embed.base import Vocabulary
 from recnews.records import Float32, Tokens
@@ -101,15 +97,9 @@ class _Worker:
     """A process that infers."""
 
     def __init__(self, head: bytes, hidden: Float32) -> None:
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "recnews.embed.inference"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
-        )  # fmt: skip
+        self._process = processes.start("recnews.embed.inference")
         self._first: tuple[bytes, Float32] | None = (head, hidden)
-        self.end = weakref.finalize(self, _end, self._process)
+        self.end = weakref.finalize(self, processes.end, self._process)
 
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -140,15 +130,6 @@ class _Worker:
                 self.end()
                 break
         return found
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.kill()
-    for pipe in (process.stdin, process.stdout):
-        with suppress(OSError):  # what was still to be written to one that is gone
-            if pipe:
-                pipe.close()
-    process.wait()
 
 
 def _head(vocabulary: Vocabulary, settings: EmbeddingSettings) -> bytes:

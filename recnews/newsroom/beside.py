@@ -1,9 +1,7 @@
 """Encoding and grouping in processes of their own, while this one reads and stores what comes next.
 
 The store is the queue between them: each does what is stored and not done yet, as any process may at any time, so one
-that dies costs time only. They are plain processes that run this module, fed over pipes: forked from a process with
-threads `multiprocessing` may hang, and spawned it runs the caller's main script again. They end when their pipe does,
-so none outlives a killed parent.
+that dies costs time only.
 """
 
 import json
@@ -12,10 +10,9 @@ import os
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
+from recnews import processes
 from recnews.config import Settings
 from recnews.newsroom.upkeep import catch_up, group, make_searchable
 
@@ -83,15 +80,9 @@ class _Process:
         self._thread = ThreadPoolExecutor(1)
         self._doing: Future[int] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         told = {"home": str(home.home), "settings": home.settings.model_dump_json(), "step": step}
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "recnews.newsroom.beside"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
-            )  # fmt: skip
+            self._process = processes.start("recnews.newsroom.beside")
             self._write(json.dumps(told))
         except OSError as error:
             self._lost(error)
@@ -137,14 +128,8 @@ class _Process:
 
     def _close(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):  # what was still to be written to one that is gone
-                if pipe:
-                    pipe.close()
-        process.wait()
+        if process is not None:
+            processes.end(process)
 
 
 def serve(given: IO[bytes], answers: IO[bytes]) -> None:
