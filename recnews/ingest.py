@@ -39,8 +39,8 @@ class Keeps(Protocol):
 class Indexing(Protocol):
     """What makes stored articles searchable, here or beside; each tells how many have become so since it last did."""
 
-    def more(self) -> int:
-        """More was stored."""
+    def more(self, rows: int) -> int:
+        """So many rows more were stored."""
         ...
 
     def finish(self) -> int:
@@ -141,13 +141,13 @@ def ingest_articles(store: Store, rows: Iterable[Draft | Reject], intake: Intake
     """
     rejects, seen, counts = _Rejects(intake), _SeenInFile(), Counter[str]()
     indexing = intake.indexing
-    indexed = indexing.more() if indexing else 0  # what a killed run has stored and not indexed
+    indexed = indexing.more(0) if indexing else 0  # what a killed run has stored and not indexed
     for batch in _batches(_checked(_compared(rows, seen), intake), intake.batch, rejects, counts):
         if intake.dry_run:
             counts.update(store.articles.compare(batch))
         else:
             counts.update(store.articles.upsert(batch, intake.now))
-            indexed += indexing.more() if indexing else 0
+            indexed += indexing.more(len(batch)) if indexing else 0
     seen.close()
     indexed += indexing.finish() if indexing else 0
     stored = counts["added"] + counts["changed"]

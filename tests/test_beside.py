@@ -35,6 +35,12 @@ def ingest(home: Path, processes: int) -> dict[str, Any]:
     return state_of(home)
 
 
+@pytest.fixture(autouse=True)
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches are worth a process here."""
+    monkeypatch.setattr("recnews.newsroom.beside._WORTH", 20)
+
+
 @pytest.fixture
 def alone(trained: Path, tmp_path: Path) -> dict[str, Any]:
     """What one process makes of them."""
@@ -45,8 +51,8 @@ def test_processes_beside_change_nothing(home: Path, alone: dict[str, Any], monk
     told: list[int] = []
     more = Beside.more
 
-    def counted(self: Beside) -> int:
-        told.append(more(self))
+    def counted(self: Beside, rows: int) -> int:
+        told.append(more(self, rows))
         return told[-1]
 
     monkeypatch.setattr(Beside, "more", counted)
@@ -62,8 +68,8 @@ def test_a_process_that_dies_costs_time_only(
 ) -> None:
     more = Beside.more
 
-    def killing(self: Beside) -> int:
-        found = more(self)
+    def killing(self: Beside, rows: int) -> int:
+        found = more(self, rows)
         for step in self._steps.values():
             if step._process:
                 step._process.kill()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recnews.newsroom.home import Home
 
 Step = Literal["encode", "group"]
-_HERE = 2  # so many batches are not worth starting processes, which takes a second or two
+_WORTH = 2000  # so many articles are worth starting processes, which takes a second or two
 _log = logging.getLogger("recnews")
 
 
@@ -30,14 +30,14 @@ class Beside:
     def __init__(self, home: "Home") -> None:
         self._home = home
         cores = home.settings.ingest.processes or len(os.sched_getaffinity(0))
-        self._asked, self._here = 0, cores < 2
+        self._stored, self._here = 0, cores < 2
         self._steps: dict[Step, _Process] = {}
 
-    def more(self) -> int:
-        """More was stored: have it encoded and grouped, here if it is little; how many articles have become searchable
-        since the last call."""
-        self._asked += 1
-        if self._here or self._asked <= _HERE or self._home.generations.current().live is None:
+    def more(self, rows: int) -> int:
+        """So many rows more were stored: have them encoded and grouped, here as long as it is little; how many articles
+        have become searchable since the last call."""
+        self._stored += rows
+        if self._here or self._stored <= _WORTH or self._home.generations.current().live is None:
             return make_searchable(self._home)
         if not self._steps:
             self._steps = {step: _Process(self._home, step) for step in ("encode", "group")}
