@@ -15,13 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recnews import arrays
+from recnews.columns import Columns, among
 from recnews.index.planning import SegmentSettings
 from recnews.index.segments import LIST_FILE, SegmentedIndex, read_list
 from recnews.index.upkeep import Told, maintain, prune
@@ -36,7 +34,6 @@ SEALED = "sealed"
 """The folder of sealed segments beside the snapshots."""
 _STATE_FILE = "state.json"
 _COLUMNS_FILE = "columns.npz"
-_FOREVER = np.iinfo(np.int64).max
 _log = logging.getLogger("recnews")
 
 
@@ -64,14 +61,14 @@ class Catalog:
         """`folder` is that of the generation, where sealed segments are looked for; without one all is in memory."""
         self.generation, self.layout = generation, layout
         self.changed_since_snapshot = 0
-        self.token, self.index, self._columns = START, SegmentedIndex(layout.width), _Columns()
+        self.token, self.index, self._columns = START, SegmentedIndex(layout.width), Columns()
         self._sealed, self._list_seen = folder and folder / SEALED, (0, 0)
         self._scale = np.float32((1 - layout.content) / layout.content)
 
     def refresh(self, store: Store) -> int:
         """Take over what changed in the store; returns how many articles that were."""
         if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
-            self.token, self.index, self._columns = START, SegmentedIndex(self.layout.width), _Columns()
+            self.token, self.index, self._columns = START, SegmentedIndex(self.layout.width), Columns()
             self._list_seen = (0, 0)
         taken = 0
         while True:
@@ -124,7 +121,7 @@ class Catalog:
         excluded = np.fromiter(exclude, dtype=np.int64)
         if len(excluded):
             told = columns.story[columns.rows(excluded[self.holds(excluded)])]
-            shown &= ~_among(columns.story[rows], told)
+            shown &= ~among(columns.story[rows], told)
         return columns.ids[rows[shown]]
 
     @property
@@ -208,7 +205,7 @@ class Catalog:
                 state = json.loads((snapshot / _STATE_FILE).read_text(encoding="utf-8"))
                 catalog = cls(generation, layout, folder)
                 catalog.index = SegmentedIndex.load(snapshot, folder / SEALED)
-                catalog._columns = _Columns.load(snapshot / _COLUMNS_FILE, state["names"])
+                catalog._columns = Columns.load(snapshot / _COLUMNS_FILE, state["names"])
                 if state["generation"] != generation or catalog.index.dim != layout.width:
                     continue
                 catalog.token = state["token"]
@@ -268,119 +265,6 @@ class Catalog:
                 if change.outer is not None:
                     row[self.layout.dim :] = self._scale * change.outer
         return rows
-
-
-class _Columns:
-    """One row an article, ascending by id. Category, language and source are small integers into `names`."""
-
-    def __init__(self) -> None:
-        self.ids = np.empty(0, dtype=np.int64)
-        self.published = np.empty(0, dtype=np.int64)
-        self.expires = np.empty(0, dtype=np.int64)
-        self.hidden = np.empty(0, dtype=bool)
-        self.category = np.empty(0, dtype=np.int32)
-        self.lang = np.empty(0, dtype=np.int32)
-        self.source = np.empty(0, dtype=np.int32)
-        self.story = np.empty(0, dtype=np.int64)
-        self.names: list[str] = []
-        self._codes: dict[str, int] = {}
-
-    _NAMES = ("published", "expires", "hidden", "category", "lang", "source", "story")
-
-    def code(self, name: str) -> int:
-        """The integer of a name, -1 for one that no article has."""
-        return self._codes.get(name, -1)
-
-    def rows(self, ids: Int64) -> Int64:
-        """(n,) rows of ids that are all present."""
-        return np.searchsorted(self.ids, ids)
-
-    def holds(self, ids: Int64) -> Bools:
-        """(n,) which ids have a row."""
-        if not len(self.ids):
-            return np.zeros(len(ids), dtype=bool)
-        return np.asarray(self.ids[np.minimum(self.rows(ids), len(self.ids) - 1)] == ids)
-
-    def labels(self, column: str, ids: Int64) -> Int64:
-        """(n,) codes of ids in a column of names, -1 for the empty name; every id must be present."""
-        codes: Int64 = getattr(self, column)[self.rows(ids)].astype(np.int64)
-        return np.where(codes == self.code(""), -1, codes)
-
-    def remove(self, ids: Int64) -> None:
-        """Drop the rows of ids."""
-        if len(ids):
-            self._keep(~np.isin(self.ids, ids))
-
-    def upsert(self, ids: Int64, changes: list[Change]) -> None:
-        """Replace or insert the rows of ids (unique)."""
-        given = {
-            "published": [change.published_at for change in changes],
-            "expires": [_FOREVER if change.expires_at is None else change.expires_at for change in changes],
-            "hidden": [change.hidden for change in changes],
-            "category": [self._new_code(change.category) for change in changes],
-            "lang": [self._new_code(change.lang) for change in changes],
-            "source": [self._new_code(change.source) for change in changes],
-            "story": [change.story_id for change in changes],
-        }
-        order = np.argsort(ids)
-        known = self.holds(ids[order])
-        there, new = order[known], order[~known]
-        rows, places = self.rows(ids[there]), self.rows(ids[new])
-        for name in self._NAMES:
-            column = getattr(self, name)
-            values = np.array(given[name], dtype=column.dtype)
-            column[rows] = values[there]
-            if len(new):
-                setattr(self, name, _inserted(column, places, values[new]))
-        if len(new):
-            self.ids = _inserted(self.ids, places, ids[new])
-
-    def rows_as_read(self) -> list[tuple[object, ...]]:
-        """The rows with names in place of codes."""
-        named = [[self.names[code] for code in getattr(self, column)] for column in ("category", "lang", "source")]
-        plain = [getattr(self, column).tolist() for column in ("ids", "published", "expires", "hidden", "story")]
-        return list(zip(*plain, *named, strict=True))
-
-    def save(self, file: Path) -> None:
-        """Write the columns."""
-        np.savez(file, ids=self.ids, **{name: getattr(self, name) for name in self._NAMES})
-
-    @classmethod
-    def load(cls, file: Path, names: list[str]) -> "_Columns":
-        """Read what `save` wrote."""
-        columns = cls()
-        found = arrays.load_all(file)
-        for name in ("ids", *cls._NAMES):
-            setattr(columns, name, found[name])
-        for name in names:
-            columns._new_code(name)
-        return columns
-
-    def _keep(self, which: Bools | Int64) -> None:
-        for name in ("ids", *self._NAMES):
-            setattr(self, name, getattr(self, name)[which])
-
-    def _new_code(self, name: str) -> int:
-        if name not in self._codes:
-            self._codes[name] = len(self.names)
-            self.names.append(name)
-        return self._codes[name]
-
-
-def _inserted(column: NDArray[Any], places: Int64, values: NDArray[Any]) -> NDArray[Any]:
-    """`column` with values before the rows `places`; mostly they come last, which is quicker."""
-    if (places == len(column)).all():
-        return np.concatenate([column, values])
-    return np.insert(column, places, values)
-
-
-def _among(values: Int64, few: Int64) -> Bools:
-    """(n,) which values are among a few; all are ids, small numbers, so a table is quicker than to sort."""
-    if not len(values) or not len(few):
-        return np.zeros(len(values), dtype=bool)
-    table = np.zeros(max(int(values.max()), int(few.max())) + 1, dtype=bool)
-    table[few] = True
-    return table[values]
 
 
 @contextmanager

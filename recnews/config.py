@@ -209,8 +209,8 @@ class FeedSettings(_Section):
     """0 ranks by score alone; towards 1 an article like one already chosen is pushed down (MMR, Carbonell 1998)."""
     coverage: float = Field(default=0.3, ge=0)
     """How hard a feed is held to the shares of a reader's interests, a place that one is short of (after Dang and Croft
-    2012): simulated readers of three topics found all three in 93 to 100% of their first tens, in 20% without the
-    ranker (`benchmarks/feeds.py`)."""
+    2012): simulated readers of three topics found all three in 96 to 99% of their first tens, in 14 to 22% without
+    the ranker (`benchmarks/feeds.py`)."""
     most_of_source: int = Field(default=0, ge=0)
     """At most this many articles of one source in a feed, as long as there are others; 0 for no limit."""
     most_of_category: int = Field(default=0, ge=0)
