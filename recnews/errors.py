@@ -121,6 +121,14 @@ class DamagedGenerationError(RecnewsError):
         )
 
 
+class SealError(RecnewsError):
+    """A segment cannot be sealed as asked."""
+
+    def __init__(self, segment: str, reason: str, remedy: str) -> None:
+        self.segment, self.reason = segment, reason
+        super().__init__(f"segment {segment} is not sealed: {reason}; {remedy}")
+
+
 class TrainingError(RecnewsError):
     """The stored articles do not allow a generation to be trained, or the new one failed its check."""
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recnews.index.base import SealError, VectorIndex, Within
+from recnews.errors import SealError
+from recnews.index.base import VectorIndex, Within
 from recnews.index.engine import faiss, one_thread
 from recnews.index.exact import search_exactly
 from recnews.index.planning import DAY, SegmentSettings

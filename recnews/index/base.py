@@ -5,7 +5,6 @@ from typing import Protocol
 
 import numpy as np
 
-from recnews.errors import RecnewsError
 from recnews.records import Bools, Float32, Hits, Int64
 
 EARLIEST, LATEST = -(2**63), 2**63 - 1
@@ -65,14 +64,6 @@ class VectorIndex(Protocol):
         ...
 
     def __len__(self) -> int: ...
-
-
-class SealError(RecnewsError):
-    """A segment cannot be sealed as asked."""
-
-    def __init__(self, segment: str, reason: str, remedy: str) -> None:
-        self.segment, self.reason = segment, reason
-        super().__init__(f"segment {segment} is not sealed: {reason}; {remedy}")
 
 
 def check_vectors(vectors: Float32, rows: int, dim: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recnews.index.base import SealError
+from recnews.errors import SealError
 from recnews.index.engine import one_thread
 from recnews.index.exact import search_exactly
 from recnews.index.files import digest

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from recnews.index.base import SealError
+from recnews.errors import SealError
 from recnews.index.planning import Plan, Rewrite, SegmentSettings, plan
 from recnews.index.sealed import SealedSegment
 from recnews.index.sealing import SealSettings, seal
