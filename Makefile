@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo browser test lint format types layers check rehearse bench bench-similarity bench-feeds clean help
+.PHONY: demo browser test lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -45,11 +45,11 @@ rehearse: $(VENV)/.deploy-installed  ## Lint Dockerfile, compose file and system
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/python deploy/rehearse.py
 
-bench: $(VENV)/.dev-installed  ## Measure beside the naive way; needs ../shared/data, else says so
-	$(BIN)/python benchmarks/ingest.py
-	$(BIN)/python benchmarks/encode.py
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/index.py
+bench: $(VENV)/.bench-installed  ## Everything, beside its peers, in one table; hours. Needs ../shared/data, else says so
+	$(BIN)/python benchmarks
+
+bench-quick: $(VENV)/.bench-installed  ## The same with 20,000 articles only; some ten minutes
+	$(BIN)/python benchmarks --quick
 
 bench-similarity: $(VENV)/.dev-installed  ## How well texts are told apart, beside plain methods; takes many minutes
 	$(BIN)/python benchmarks/similarity.py
@@ -75,4 +75,8 @@ $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.deploy-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[deploy]'
+	@touch $@
+
+$(VENV)/.bench-installed: benchmarks/requirements.txt $(VENV)/.dev-installed
+	$(PIP) install -c constraints.txt -r $<
 	@touch $@

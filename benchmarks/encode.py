@@ -7,6 +7,7 @@ other work on the machine does not count, and all threads do. Stages are told as
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from pathlib import Path
 import numpy as np
 from data import xwlb, xwlb_path
 from gensim.models import KeyedVectors
-from report import save, spread, table
+from grown import grown_home
+from report import RESULTS, save, spread, table
+from rows import Row, compared
 
 from recnews import Newsroom
 from recnews.records import Tokens
@@ -80,6 +83,17 @@ def train(home: Path, epochs: int | None) -> None:
     print()
     found = {"articles": manifest.articles, "tokens": manifest.tokens, "vocabulary": manifest.vocabulary}
     save("train", found | {"epochs": settings.embedding.epochs, "wall and processor seconds": seconds})
+
+
+def rows(articles: int, folder: Path) -> list[Row]:
+    """Texts a second beside each other way, with the words of a grown home."""
+    home, _ = grown_home(folder, articles)
+    encode_on_one_core(home, ["2000", "300", "9"])
+    rates = json.loads((RESULTS / "encode.json").read_text(encoding="utf-8"))["figures"]["rates"]
+    mine = rates.pop("recnews, encode")
+    return [
+        compared("tokens to vectors, one core", way, "given", mine=mine, other=taken) for way, taken in rates.items()
+    ]
 
 
 def encode_on_one_core(home: Path, counts: list[str]) -> None:
