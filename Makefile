@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all the set-up themselves; they need Python 3.11 to 3.13 with venv, and make.
 PYTHON ?= python3
 VENV ?= .venv
+TESTS_AT_ONCE ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
@@ -20,7 +21,7 @@ browser:  ## Chromium for the tests of the pages, from Debian's packages where t
 
 test: $(VENV)/.dev-installed browser  ## All tests, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
