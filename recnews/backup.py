@@ -5,6 +5,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from recnews.atlas import ATLAS_FILE
 from recnews.catalog import SEALED
 from recnews.config import SETTINGS_FILE
 from recnews.errors import RecnewsError, StorageError, UsageError
@@ -107,7 +108,7 @@ def _copy_views_and_truth(home: Path, store: Store, target: Path) -> None:
 
 
 def _left_out(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith((".", "catalog-")) or name == SEALED]
+    return [name for name in names if name.startswith((".", "catalog-")) or name in {SEALED, ATLAS_FILE}]
 
 
 def _copy_rest(home: Path, target: Path) -> None:

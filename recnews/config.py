@@ -156,6 +156,24 @@ class CategorySettings(_Section):
     """No category is given that is less likely than this."""
 
 
+class MapSettings(_Section):
+    """The map of the articles, fitted by a training where the extra `map` is installed. Figures are in docs/map.md."""
+
+    enabled: bool = True
+    """Fit it."""
+    least: int = Field(default=100, ge=4)
+    """With fewer articles there is no map."""
+    articles: int = Field(default=10_000, ge=100, le=100_000)
+    """It is fitted on at most this many, drawn at random; the others are placed among them."""
+    perplexity: float = Field(default=30.0, ge=2, le=200)
+    """How many neighbours of each article the layout heeds."""
+    topics: int = Field(default=0, ge=0, le=200)
+    """How many topics the articles are grouped into; 0 for the root of an eighth of the articles fitted on, from 2 to
+    40."""
+    weeks: int = Field(default=4, ge=1, le=52)
+    """How many weeks before this one say what is usual, when the map shows what rises."""
+
+
 class FeedSettings(_Section):
     """How a feed is put together."""
 
@@ -353,6 +371,7 @@ class Settings(_Section):
     embedding: EmbeddingSettings = EmbeddingSettings()
     behaviour: BehaviourSettings = BehaviourSettings()
     categories: CategorySettings = CategorySettings()
+    map: MapSettings = MapSettings()
     feed: FeedSettings = FeedSettings()
     index: IndexSettings = IndexSettings()
     stories: StorySettings = StorySettings()

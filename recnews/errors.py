@@ -102,6 +102,20 @@ class NoGenerationError(RecnewsError):
         super().__init__(f"{home}: no generation is live yet; run `recnews train` first")
 
 
+class NoMapError(RecnewsError):
+    """The live generation has no map of its articles. `why` is `off`, `few`, `extra`, or `old` for one that was trained
+    by a recnews without maps."""
+
+    def __init__(self, generation: str, why: str) -> None:
+        self.generation, self.why = generation, why
+        told = {
+            "off": "map.enabled was off; switch it on in recnews.toml and run `recnews train`",
+            "few": "there were too few articles for one; ingest more and run `recnews train`",
+            "extra": "openTSNE was not installed; pip install 'recnews[map]' and run `recnews train`",
+        }.get(why, "it was trained without; run `recnews train`")
+        super().__init__(f"generation {generation} has no map: {told}")
+
+
 class UnknownGenerationError(RecnewsError):
     """A generation id that is not on disk."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recnews.categories import Categories
     from recnews.embed.base import Embedder
     from recnews.embed.continuing import Start
+    from recnews.maps.layout import ArticleMap
     from recnews.text import Tokenizer
 
 FORMAT = 2
@@ -36,7 +37,8 @@ _LONGEST_WORD = 64
 LEARNED_FOLDER = "learned"
 BEHAVIOUR_FOLDER = "behaviour"
 CATEGORIES_FOLDER = "categories"
-_FOLDERS = (EMBEDDER_FOLDER, LEARNED_FOLDER, BEHAVIOUR_FOLDER, CATEGORIES_FOLDER)
+MAP_FOLDER = "map"
+_FOLDERS = (EMBEDDER_FOLDER, LEARNED_FOLDER, BEHAVIOUR_FOLDER, CATEGORIES_FOLDER, MAP_FOLDER)
 
 
 class HasText(Protocol):
@@ -58,7 +60,8 @@ class Manifest:
     the generation `drift_from` that was live before, and `continued_from` the one whose weights it started from;
     `behaviour` what the behaviour part was learned from, empty without one, and `ageing` how long articles are read
     (see `recnews.ageing`), empty where the log does not tell; `categories` how well categories are predicted, empty
-    where too few articles carried one; `promote` is False for one that was trained to be looked at first.
+    where too few articles carried one; `map` what the map was fitted on, or under `missing` why there is none
+    (`off`, `few`, `extra`); `promote` is False for one that was trained to be looked at first.
     """
 
     generation: str
@@ -77,6 +80,7 @@ class Manifest:
     behaviour: Mapping[str, Any] = field(default_factory=dict)
     ageing: Mapping[str, Any] = field(default_factory=dict)
     categories: Mapping[str, Any] = field(default_factory=dict)
+    map: Mapping[str, Any] = field(default_factory=dict)
     promote: bool = True
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format: int = FORMAT
@@ -134,6 +138,22 @@ class Generation:
         folder = self.folder / CATEGORIES_FOLDER
         try:
             return Categories.load(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise DamagedGenerationError(self.id, folder, f"cannot be read ({error})") from error
+
+    @cached_property
+    def map(self) -> "ArticleMap | None":
+        """The map of its articles; None where there is none, and the manifest says why. Raises
+        `DamagedGenerationError`."""
+        names = [name for name in self.manifest.files if name.startswith(f"{MAP_FOLDER}/")]
+        if not names:
+            return None
+        from recnews.maps.layout import ArticleMap
+
+        self.verify(names)
+        folder = self.folder / MAP_FOLDER
+        try:
+            return ArticleMap.load(folder)
         except (OSError, ValueError, KeyError) as error:
             raise DamagedGenerationError(self.id, folder, f"cannot be read ({error})") from error
 

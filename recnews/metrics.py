@@ -176,13 +176,14 @@ def spearman(pairs: ArrayLike) -> float:
 def neighbour_overlap(before: Float32, after: Float32, asked: int, k: int) -> Float64:
     """(asked,) of each of the first rows, the share of its `k` nearest other rows that is common to two spaces.
 
-    `before` (n, d) and `after` (n, e) are unit vectors of the same n things, n > k; all products are exact.
+    `before` (n, d) and `after` (n, e) are rows of the same n things, n > k; near is what has a small distance, which
+    among unit vectors is a large cosine. All products are exact.
     """
     nearest = []
     for rows in (before, after):
-        found = np.empty((asked, k), dtype=np.int64)
+        found, halves = np.empty((asked, k), dtype=np.int64), (rows**2).sum(axis=1) / 2
         for start in range(0, asked, _BLOCK):
-            scores = rows[start : min(start + _BLOCK, asked)] @ rows.T
+            scores = rows[start : min(start + _BLOCK, asked)] @ rows.T - halves
             scores[np.arange(len(scores)), start + np.arange(len(scores))] = -np.inf  # nothing is its own neighbour
             found[start : start + len(scores)] = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         nearest.append(found)

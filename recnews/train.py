@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from recnews.ageing import learn_ageing
+from recnews.atlas import Atlas, learn_map
 from recnews.catalog import Catalog
 from recnews.config import EmbeddingSettings, Settings
 from recnews.embed.base import Embedder, Progress, TokenFile
@@ -88,6 +89,7 @@ def train(
         measured = replace(generation.manifest, quality=quality, drift=drifted, drift_from=before if drifted else None)
         measured = replace(measured, **_of_readers(store, generation, settings))
         measured = replace(measured, categories=_learn_categories(store, generation, settings, progress))
+        measured = replace(measured, map=learn_map(store, generation, settings, progress))
         generation = write_manifest(folder, measured)
         write_all(store, generation, settings)
         write_guesses(store, generation)
@@ -95,6 +97,10 @@ def train(
         catalog = Catalog(name, generation.layout, folder)
         catalog.refresh(store)
         catalog.save(folder)
+        if generation.map is not None:
+            atlas = Atlas(name, generation.map)
+            atlas.refresh(store)
+            atlas.save(folder)
         generations.finish(name, folder)
         if promote:
             generations.switch_to(name)

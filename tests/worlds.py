@@ -95,3 +95,9 @@ def small(embedder: str = "word2vec", seed: int = 1, **given: object) -> Embeddi
 def small_settings(embedder: str = "word2vec", **feed: object) -> Settings:
     """Settings of a whole home around `small`."""
     return Settings.model_validate({"embedding": small(embedder), "feed": feed})
+
+
+def mapped_settings(**given: object) -> Settings:
+    """`small_settings` with a map even of a small world; `given` are settings of the map."""
+    values = {"least": 20, "topics": 6, "perplexity": 6} | given
+    return Settings.model_validate({"embedding": small(), "map": values})

@@ -191,6 +191,11 @@ def generation(manifest: "Manifest") -> list[str]:
             f"{len(learned['names'])} categories learned from {many(learned['articles'], 'article')}: of those held out"
             f" {learned['accuracy']:.0%} are put into their own"
         )
+    if "topics" in manifest.map:
+        drawn = manifest.map
+        lines.append(f"a map in {many(drawn['topics'], 'topic')}, fitted on {many(drawn['articles'], 'article')}")
+    elif manifest.map.get("missing") == "extra":
+        lines.append("no map of the articles: pip install 'recnews[map]' before the next training")
     if manifest.behaviour:
         lines.append(f"the readers of {many(manifest.behaviour['articles'], 'article')} taught it which go together")
     if manifest.continued_from:

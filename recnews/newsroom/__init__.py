@@ -17,6 +17,7 @@ from recnews.newsroom.archive import Archive
 from recnews.newsroom.editors import Editors
 from recnews.newsroom.given import Reading, aware, read_options, writable
 from recnews.newsroom.home import Home
+from recnews.newsroom.maps import Maps
 from recnews.newsroom.readers import Readers
 from recnews.newsroom.rejects import RejectedRows
 from recnews.recommend import FeedRequest, Recommender
@@ -41,14 +42,14 @@ class Newsroom(Home):
 
     Use it as a context manager, one in each thread. `now` and `at` default to the present; pass a time to ask what
     would have been answered then. What concerns one side only has a place of its own: `editors`, `readers`,
-    `archive`, `rejected`, `generations`, `dictionary`, and `serving`, by which a service changes what answers.
+    `archive`, `maps`, `rejected`, `generations`, `dictionary`, and `serving`, by which a service changes what answers.
     """
 
     def __init__(self, home: Path, settings: Settings) -> None:
         """Use `Newsroom.open`."""
         super().__init__(home, settings)
         self.editors, self.readers = Editors(self.store), Readers(self)
-        self.archive, self.rejected = Archive(self), RejectedRows(self)
+        self.archive, self.rejected, self.maps = Archive(self), RejectedRows(self), Maps(self)
         self._audiences = Audiences(self.store)
 
     @property

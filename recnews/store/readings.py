@@ -114,6 +114,19 @@ class Readings:
         rows = np.array(found, dtype=np.int64).reshape(-1, 4)
         return Hours(*(np.ascontiguousarray(column) for column in rows.T))
 
+    def times_read(self, bounce_seconds: float, after: int = 0) -> tuple[Int64, Int64]:
+        """(n,) ids of articles that were read, ascending, and (n,) how often, bounces left out; `after` counts only
+        what was stored after that change number."""
+        query = (
+            select(events.c.article_id, func.count())
+            .where(_counts(bounce_seconds), events.c.seq > after)
+            .group_by(events.c.article_id)
+            .order_by(events.c.article_id)
+        )
+        with self._database.read() as connection:
+            rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 2)
+        return np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1])
+
     def any_between(self, since: int, before: int) -> bool:
         """Whether any event has `since <= at < before`, in microseconds."""
         with self._database.read() as connection:
