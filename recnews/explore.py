@@ -11,6 +11,32 @@ from recnews.generation import Generation
 from recnews.records import ArticleNeighbor, Cut, Float32, Int64, Neighbors, Tokens, WordNeighbor
 from recnews.store import Store
 
+_SHARING, _FEWEST = 8, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Unlearned:
+    """A word that the generation has not learned: how it is cut, and learned words that hold it or share most of its
+    characters, the most frequent first."""
+
+    word: str
+    pieces: tuple[str, ...]
+    sharing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Words around a point, the nearest first. `plus` and `minus` are the words it was made of, as they were learned;
+    `likeness` (n, n) float32 is how like the words of `near` are to each other. Nothing is near when a word is
+    `unlearned`, or when nothing is left of the words once they are taken from each other."""
+
+    plus: tuple[str, ...]
+    minus: tuple[str, ...]
+    unlearned: tuple[Unlearned, ...]
+    near: tuple[WordNeighbor, ...]
+    likeness: Float32
+    articles: tuple[ArticleNeighbor, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Explorer:
@@ -31,6 +57,22 @@ class Explorer:
         tokens = [vocabulary.words[row] for row in rows]
         vector = self._encode(tokens) - sum(self._encode([vocabulary.words[row]]) for row in minus_rows)
         return Neighbors(self._words(query, k, {*rows, *minus_rows}), self._articles(vector, k, now), tuple(tokens))
+
+    def around(self, plus: tuple[str, ...], minus: tuple[str, ...], k: int, now: datetime) -> Around:
+        """Words and articles near some words, away from others (3CosAdd); a word that was not learned is told, not
+        raised."""
+        rows = {word: self._learned(word) for word in (*plus, *minus)}
+        unlearned = tuple(self._unlearned(word) for word, row in rows.items() if row is None)
+        if unlearned:
+            return Around(plus, minus, unlearned, (), np.zeros((0, 0), dtype=np.float32))
+        added, taken = ([row for word in part if (row := rows[word]) is not None] for part in (plus, minus))
+        words, names = self.generation.embedder.words, self.generation.embedder.vocabulary.words
+        near = self._words(words[added].sum(axis=0) - words[taken].sum(axis=0), k, {*added, *taken})
+        found = words[[self.generation.embedder.vocabulary.ids[it.word] for it in near]]
+        vector = sum((self._encode([names[row]]) for row in added), np.zeros(self.generation.embedder.dim, np.float32))
+        vector = vector - sum(self._encode([names[row]]) for row in taken)
+        told = tuple(names[row] for row in added), tuple(names[row] for row in taken)
+        return Around(*told, (), near, found @ found.T, self._articles(vector, k, now))
 
     def article(self, key: str, k: int, now: datetime) -> Neighbors:
         """Articles and words near a stored article. Raises `UnknownArticleError`."""
@@ -64,11 +106,22 @@ class Explorer:
         return Cut(tuple(tokens), frozenset(token for token in tokens if token not in known))
 
     def _row(self, word: str) -> int:
-        vocabulary, pieces = self.generation.embedder.vocabulary, tuple(self.generation.tokenizer(word))
-        token = pieces[0] if len(pieces) == 1 else word
-        if token not in vocabulary.ids:
-            raise UnknownWordError(word, self.generation.id, pieces)
-        return vocabulary.ids[token]
+        row = self._learned(word)
+        if row is None:
+            raise UnknownWordError(word, self.generation.id, tuple(self.generation.tokenizer(word)))
+        return row
+
+    def _learned(self, word: str) -> int | None:
+        pieces = tuple(self.generation.tokenizer(word))
+        return self.generation.embedder.vocabulary.ids.get(pieces[0] if len(pieces) == 1 else word)
+
+    def _unlearned(self, word: str) -> Unlearned:
+        """What to look at instead. Chinese words that share characters are often kin, and so are words within words."""
+        asked, names = set(word), self.generation.embedder.vocabulary.words
+        shared = {name: len(asked & set(name)) for name in names if word in name or len(asked & set(name)) >= _FEWEST}
+        kin = [name for name, count in shared.items() if word in name or 2 * count > max(len(asked), len(set(name)))]
+        best = sorted(kin, key=lambda name: (word not in name, -shared[name]))  # stable: else the most frequent first
+        return Unlearned(word, tuple(self.generation.tokenizer(word)), tuple(best[:_SHARING]))
 
     def _encode(self, tokens: list[str]) -> Float32:
         vectors: Float32 = self.generation.embedder.encode([Tokens([], tokens)]).vectors

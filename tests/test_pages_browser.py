@@ -161,6 +161,31 @@ def test_a_file_is_handed_in_and_a_row_is_mended(browser: Browser, opened: Servi
     seen.close()
 
 
+def test_a_walk_from_an_articles_words_through_the_graph(browser: Browser, opened: Service) -> None:
+    seen = Seen(browser, opened.url)
+    seen.go("/desk/article?id=足球-1")
+    seen.page.get_by_role("link", name="进球", exact=True).first.click()
+    assert seen.page.inner_text("h1") == "Words"
+    seen.in_order("words")
+    assert seen.page.locator(".graph a.node").count() == 12
+    seen.page.locator(".graph a.node").first.focus()
+    word = seen.page.locator(".graph a.node text").first.text_content()
+    seen.page.keyboard.press("Enter")
+    seen.page.wait_for_url("**/words?word=*&span=90")
+    assert seen.page.get_by_label("Word", exact=True).input_value() == word
+    seen.close()
+    phone = {"width": 360, "height": 740}
+    seen = Seen(browser, opened.url, locale="zh-CN", viewport=phone, color_scheme="dark")
+    seen.go("/words?word=进球&minus=联赛&plus=股市&beside=基金")
+    seen.page.get_by_text("数字表").first.click()
+    seen.in_order("words-phone-dark")
+    seen.go("/words?word=没有学过")
+    seen.in_order("words-unknown-phone-dark")
+    seen.go("/words")
+    seen.in_order("words-empty-phone-dark")
+    seen.close()
+
+
 def test_the_operators_room_and_the_first_page(browser: Browser, keyed: tuple[Service, str]) -> None:
     service, key = keyed
     for look in ({"locale": "zh-CN", "viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}, {}):
@@ -173,6 +198,6 @@ def test_the_operators_room_and_the_first_page(browser: Browser, keyed: tuple[Se
         seen.page.locator("#h-keys ~ div a").click()
         seen.in_order(f"revoke-{'phone-dark' if look else 'light'}")
         seen.go("/")
-        assert seen.page.locator(".doors li").count() == 3
+        assert seen.page.locator(".doors li").count() == 4
         seen.in_order(f"front-{'phone-dark' if look else 'light'}")
         seen.close()

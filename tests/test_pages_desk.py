@@ -126,7 +126,7 @@ def test_unknown_words_are_marked_and_go_into_the_dictionary(visitor: Visitor, s
     rows = [{"id": "new", "title": "量子计算 守门员", "body": "量子计算 守门员", "published_at": THEN.isoformat()}]
     assert visitor.client.post("/v1/articles", json=rows).status_code == 207
     page = visitor.get(page_of("new"))
-    assert "<span>守门员</span>" in page
+    assert "<span>守门员</span></a>" in page
     marked = re.findall(r"<mark>([^<]*)</mark>", page)
     assert marked
     assert set("".join(marked)) <= set("量子计算")

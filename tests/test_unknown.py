@@ -146,17 +146,17 @@ def test_a_text_of_nothing_but_a_coined_word_has_neighbors(newsroom: Newsroom) -
 
 def test_it_takes_three_articles_and_five_occurrences(newsroom: Newsroom) -> None:
     def known() -> bool:
-        return COINED in newsroom._explorer().generation.embedder.vocabulary.ids
+        return COINED in newsroom.explorer().generation.embedder.vocabulary.ids
 
     newsroom.ingest(coined("cooking", range(50, 52), times=8))
     assert not known(), "two articles, 16 occurrences"
     newsroom.ingest(coined("sailing", range(50, 53), "yarrowite", times=1))
     newsroom.ingest(coined("sailing", range(53, 54), "yarrowite", times=1))
-    assert "yarrowite" not in newsroom._explorer().generation.embedder.vocabulary.ids, "four articles, 4 occurrences"
+    assert "yarrowite" not in newsroom.explorer().generation.embedder.vocabulary.ids, "four articles, 4 occurrences"
     newsroom.ingest(coined("cooking", range(52, 53), times=1))
     assert known(), "three articles"
     newsroom.ingest(coined("sailing", range(54, 55), "yarrowite", times=1))
-    assert "yarrowite" in newsroom._explorer().generation.embedder.vocabulary.ids, "five occurrences"
+    assert "yarrowite" in newsroom.explorer().generation.embedder.vocabulary.ids, "five occurrences"
     assert newsroom.verify() == []
 
 
@@ -185,7 +185,7 @@ def test_a_word_met_more_often_is_known_better(newsroom: Newsroom) -> None:
     for start, end, expected in ((0, 4, 3), (4, 5, 5), (5, 19, 5), (19, 20, 20), (20, 21, 20)):
         newsroom.ingest(drafts[start:end])
         assert induced()[-1][2] == expected, "how many articles it was induced from"
-        vectors.append(newsroom._explorer().generation.embedder.words[-1].tobytes())
+        vectors.append(newsroom.explorer().generation.embedder.words[-1].tobytes())
         assert newsroom.verify() == []
         with Newsroom.open(newsroom.home, small_settings()) as other:
             assert other.embed([COINED]).tobytes() == newsroom.embed([COINED]).tobytes()
@@ -355,7 +355,7 @@ def test_doc2vec_takes_none(tmp_path: Path) -> None:
 def test_encoding_alone_and_in_a_batch(newsroom: Newsroom) -> None:
     drafts = [*coined("sailing", range(50, 53)), *coined("航天", range(50, 53), "yarrowite")]
     newsroom.ingest(drafts)
-    generation = newsroom._explorer().generation
+    generation = newsroom.explorer().generation
     texts = [*drafts, *(article(topic, number) for topic in CHINESE for number in range(20))]
     together = generation.encode(texts)[0].vectors
     for row, text in enumerate(texts):

@@ -20,6 +20,7 @@ from recnews.newsroom.home import Home
 from recnews.newsroom.maps import Maps
 from recnews.newsroom.readers import Readers
 from recnews.newsroom.rejects import RejectedRows
+from recnews.newsroom.words import Words
 from recnews.recommend import FeedRequest, Recommender
 from recnews.records import Article, Cut, EventDraft, EventKind, Float32, Neighbors, Recommendation, Taste
 from recnews.reports import EventsReport, IngestReport, Segment
@@ -42,7 +43,8 @@ class Newsroom(Home):
 
     Use it as a context manager, one in each thread. `now` and `at` default to the present; pass a time to ask what
     would have been answered then. What concerns one side only has a place of its own: `editors`, `readers`,
-    `archive`, `maps`, `rejected`, `generations`, `dictionary`, and `serving`, by which a service changes what answers.
+    `archive`, `maps`, `words`, `rejected`, `generations`, `dictionary`, and `serving`, by which a service changes what
+    answers.
     """
 
     def __init__(self, home: Path, settings: Settings) -> None:
@@ -50,6 +52,7 @@ class Newsroom(Home):
         super().__init__(home, settings)
         self.editors, self.readers = Editors(self.store), Readers(self)
         self.archive, self.rejected, self.maps = Archive(self), RejectedRows(self), Maps(self)
+        self.words = Words(self)
         self._audiences = Audiences(self.store)
 
     @property
@@ -267,7 +270,7 @@ class Newsroom(Home):
         if minus and word is None:
             raise UsageError("minus goes with a word")
         writable(*(given for given in (word, article, user, text, *minus) if given is not None))
-        explorer, now = self._explorer(), aware(at)
+        explorer, now = self.explorer(), aware(at)
         if word is not None:
             return explorer.word(word, tuple(minus), k, now)
         if article is not None:
@@ -279,7 +282,7 @@ class Newsroom(Home):
     def cut(self, text: str) -> Cut:
         """How the live generation cuts a text, and which words it does not know. Raises `NoGenerationError`."""
         writable(text)
-        return self._explorer().cut(text)
+        return self.explorer().cut(text)
 
     def embed(self, texts: Sequence[str]) -> Float32:
         """(n, dim) float32 vectors of texts in the live article space: rows of unit length, zero for unknown text."""
@@ -347,7 +350,8 @@ class Newsroom(Home):
         except RecnewsError:
             return ""
 
-    def _explorer(self) -> "Explorer":
+    def explorer(self) -> "Explorer":
+        """What answers analysts, over the live generation. Raises `NoGenerationError`."""
         from recnews.explore import Explorer
 
         self.serving.generation(prepared=True).refresh(self.store)

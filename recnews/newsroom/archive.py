@@ -23,6 +23,10 @@ class Archive:
         live = self._home.generations.current().live
         return self._home.store.listing.newest(limit, contains, before, live or "")
 
+    def earliest(self) -> datetime | None:
+        """When the oldest article was published; None without articles."""
+        return self._home.store.listing.earliest()
+
     def came_in(self, since: datetime) -> list[CameIn]:
         """How many articles came in since a time, by source."""
         return self._home.store.listing.came_in(since)

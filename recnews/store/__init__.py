@@ -11,7 +11,7 @@ from recnews.store.database import Database, from_micros, to_micros
 from recnews.store.editorial import Editorial, RuleField, RuleKind
 from recnews.store.events import Events, LoggedEvent
 from recnews.store.guesses import GivenCategory, Guesses
-from recnews.store.listing import CameIn, Listing, ReadBy
+from recnews.store.listing import CameIn, Listing, Published, ReadBy
 from recnews.store.privacy import Forgetting, Privacy
 from recnews.store.readers import ReaderIds
 from recnews.store.readings import Hours, Pairs, ReadAges, Readings
@@ -38,6 +38,7 @@ __all__ = [
     "Often",
     "Pairs",
     "Pending",
+    "Published",
     "ReadAges",
     "ReadBy",
     "ReaderIds",

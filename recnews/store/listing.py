@@ -1,9 +1,10 @@
 """What editors look up: articles by day and title, what came in, who reads what. Each is answered by an index."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import case, func, or_, select, tuple_
 
 from recnews.records import ArticleId
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, known_ids, to_card
@@ -27,6 +28,15 @@ class ReadBy:
     kind: str
     readers: int
     times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How many articles were published in one step of time, and how many of them hold each of some words."""
+
+    step: int
+    articles: int
+    holding: tuple[int, ...]
 
 
 class Listing:
@@ -60,6 +70,12 @@ class Listing:
             cards = {row.article_id: to_card(row) for row in found}
         return [cards[one] for one in ids if one in cards], rows[limit - 1] if len(rows) > limit else None
 
+    def earliest(self) -> datetime | None:
+        """When the oldest article was published; None without articles."""
+        with self._database.read() as connection:
+            found = connection.execute(select(func.min(PUBLISHED))).scalar_one()
+        return None if found is None else from_micros(found)
+
     def came_in(self, since: datetime) -> list[CameIn]:
         """What came in since a time, by source, the most first."""
         count = func.count()
@@ -91,3 +107,15 @@ class Listing:
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(PUBLISHED, articles.c.article_id).limit(limit))
             return [to_card(row) for row in rows]
+
+    def mentions(self, words: Sequence[str], start: int, step: int, origin: int) -> list[Published]:
+        """Articles published at or after `start` by steps counted from `origin`, in order, those without any left out;
+        how many hold each word in title, summary or text. Times in microseconds. The texts of that time are read."""
+        place = (PUBLISHED - origin) // step
+        texts = (articles.c.title, articles.c.summary, articles.c.body)
+        held = [or_(*(text.contains(word, autoescape=True) for text in texts)) for word in words]
+        counts = [func.sum(case((one, 1), else_=0)) for one in held]
+        query = select(place.label("place"), func.count(), *counts).where(start <= PUBLISHED)
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(place).order_by(place)).all()
+        return [Published(int(row[0]), int(row[1]), tuple(int(it) for it in row[2:])) for row in rows]

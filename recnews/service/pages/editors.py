@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from recnews.errors import NoGenerationError, UsageError
+from recnews.errors import UsageError
 from recnews.newsroom import Newsroom
 from recnews.records import Article, Cut, Neighbors, Pin
 from recnews.service.asking import Asked
+from recnews.service.pages.model import of_model
 from recnews.service.pages.readers import home_zone, moment
 from recnews.service.pages.render import back_to, link, page
 from recnews.service.pages.route import PageRoute
@@ -85,17 +86,10 @@ async def article(desk: Asked, visit: Reads, id: _Id, done: Done = "") -> Respon
         text = "\n".join((filed.article.title, filed.article.summary, filed.article.body))
         return room.cut(text[:_CUT]), room.neighbors(article=id, k=_RELATED)
 
-    cut, near, busy = None, None, False
-    try:
-        cut, near = await desk.write(ask_model)  # the lane that has all it takes to cut
-    except NoGenerationError:
-        pass
-    except ProblemError as error:  # an ingest is going on: the rest of the page need not wait for it
-        if error.kind != "busy":
-            raise
-        busy = True
+    told, why = await of_model(desk, ask_model)
+    cut, near = told or (None, None)
     now, zone = datetime.now(UTC), home_zone(desk)
-    return page(visit, "article.html", filed=filed, cut=cut, near=near, busy=busy, now=now, zone=zone, done=done)
+    return page(visit, "article.html", filed=filed, cut=cut, near=near, why=why, now=now, zone=zone, done=done)
 
 
 @router.post("/hide")

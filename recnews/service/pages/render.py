@@ -27,6 +27,7 @@ POLICY = (
 NAVIGATION: tuple[tuple[str, str, Scope], ...] = (
     ("/desk", "desk.title", "read"),
     ("/reader", "reader.title", "read"),
+    ("/words", "words.title", "read"),
     ("/operator", "operator.title", "read"),
 )
 """Address, the name of its text, and the scope that is needed, in the order shown."""

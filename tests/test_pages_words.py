@@ -1,0 +1,123 @@
+"""The word explorer: neighbours, analogies, words over time; unknown words are an ordinary case."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from xml.etree.ElementTree import fromstring
+
+import numpy as np
+import pytest
+
+from recnews import drawing
+from recnews.newsroom import Newsroom
+from tests.worlds import article
+
+pytest.importorskip("fastapi")
+
+from tests.pages_world import HOSTILE, Visitor, furnished, words
+from tests.service_world import Service, running
+
+DAY = timedelta(days=1)
+BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(furnished(trained, tmp_path_factory.mktemp("words")), workers=1) as found:
+        yield found
+
+
+@pytest.fixture
+def visitor(service: Service) -> Iterator[Visitor]:
+    with Visitor(service) as found:
+        yield found
+
+
+def test_a_word_among_its_neighbours(visitor: Visitor) -> None:
+    page = visitor.get("/words?word=进球&beside=股市")
+    near = re.findall(r'<a href="/words\?word=[^"]*&amp;beside=[^"]*">([^<]+)</a>', page)
+    assert len(near) >= 10
+    for word in near:
+        assert page.count(f">{word}<") >= 2  # in the list and in the graph
+    assert 'aria-label="进球 and its neighbours as a graph' in page
+    assert 'class="line s1"' in page
+    assert "Articles near by" in words(page)
+
+
+def test_words_taken_from_and_added_to_a_word(visitor: Visitor) -> None:
+    page = words(visitor.get("/words?word=进球&minus=联赛&plus=股市"))
+    assert "Around “进球 − 联赛 + 股市”" in page
+    assert "Neighbours" in page
+    assert "cancel each other" in words(visitor.get("/words?word=进球&minus=进球"))
+
+
+def test_an_unknown_word_is_an_ordinary_case(visitor: Visitor) -> None:
+    page = visitor.get("/words?word=进球数")
+    assert "has not learned “进球数”" in words(page)
+    assert 'href="/words?word=%E8%BF%9B%E7%90%83' in page
+    assert "Over time" in words(page)
+    visitor.get("/words")
+    for span in ("30", "365", "all"):
+        assert "As a table" in words(visitor.get(f"/words?word=球员&span={span}"))
+    assert visitor.client.get("/words?word=a&span=7").status_code == 422
+    assert "<script>document" not in visitor.get("/words", params={"word": HOSTILE[:90]})
+
+
+def test_tokens_of_an_article_lead_there(visitor: Visitor) -> None:
+    assert re.search(r'<a href="/words\?word=[^"]*"><span>进球</span></a>', visitor.get("/desk/article?id=足球-1"))
+
+
+def test_how_often_words_are_written(newsroom: Newsroom) -> None:
+    draft = article("足球", 90)
+    texts = ("量子 计算", "量子", "100%_量子", "别的")
+    for number, body in enumerate(texts):
+        moment = BEGIN + (number // 2) * DAY + timedelta(hours=5)
+        newsroom.ingest([replace(draft, key=f"w-{number}", title="", body=body, published_at=moment)])
+    found = newsroom.words.written(["量子", "%_"], BEGIN, DAY, until=BEGIN + 3 * DAY)
+    assert found.articles == [2, 2, 0, 0]
+    assert found.holding == [[2, 1, 0, 0], [0, 1, 0, 0]]
+    assert newsroom.archive.earliest() == min(it.published_at for it in newsroom.articles(100))
+
+
+def test_what_is_not_learned_is_told(newsroom: Newsroom) -> None:
+    found = newsroom.words.around(["进球", "没有学过"])
+    assert [it.word for it in found.unlearned] == ["没有学过"]
+    assert (found.near, found.likeness.shape) == ((), (0, 0))
+    around = newsroom.words.around(["进球"], k=5)
+    assert [it.word for it in around.near] == [it.word for it in newsroom.neighbors(word="进球", k=5).words]
+    np.testing.assert_allclose(np.diag(around.likeness), 1, atol=1e-5)
+
+
+# Drawing
+
+
+def test_a_line_breaks_where_there_is_no_value() -> None:
+    svg = fromstring(drawing.lines([[0, 1, float("nan"), 2, 2], [5]], 2, "a <b> & c"))
+    assert svg.get("aria-label") == "a <b> & c"
+    paths = [it.get("d") or "" for it in svg.iter("path") if (it.get("class") or "").startswith("line")]
+    assert paths == ["M0 156L150 80", "M450 4L600 4", "M0 4h3"]  # what is above the top stays within
+
+
+def test_a_bar_shows_its_interval() -> None:
+    svg = fromstring(drawing.bar(drawing.Bar(1, 0.5, 3), 2))
+    assert [it.get("width") for it in svg.iter("rect")] == ["100", "50"]
+    assert [it.get("d") for it in svg.iter("path")] == ["M25 6H100M25 3V9M100 3V9"]
+    assert list(fromstring(drawing.bar(drawing.Bar(0), 0)).iter("path")) == []
+
+
+@pytest.mark.parametrize("length", [1, 4, 40])
+def test_no_word_of_a_graph_lies_on_another(length: int) -> None:
+    names = [chr(0x4E00 + it) * length for it in range(12)]
+    scores = [1 - it / 20 for it in range(12)]
+    likeness = np.eye(12, dtype=np.float32)
+    drawn = drawing.words("<中心>", names, scores, likeness, links=[f"/words?word={it}" for it in names], about="x")
+    boxes = [
+        [float(it.get(part) or 0) for part in ("x", "y", "width", "height")] for it in fromstring(drawn).iter("rect")
+    ]
+    for one, (x, y, wide, high) in enumerate(boxes):
+        assert x >= 0
+        assert x + wide <= 640
+        for x2, y2, wide2, high2 in boxes[one + 1 :] if length < 40 else ():
+            assert x + wide <= x2 or x2 + wide2 <= x or y + high <= y2 or y2 + high2 <= y
