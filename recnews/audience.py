@@ -1,5 +1,6 @@
 """Who reads what lately: the figures behind popularity and exploration, following the reading log as it grows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from recnews.config import FeedSettings
 from recnews.rank import Audience, corrected
-from recnews.records import Int64
+from recnews.records import Bools, Int64
 from recnews.store import Hours, Store, to_micros
 
 _HOUR = 3_600_000_000
@@ -81,12 +82,11 @@ class Lately:
             np.where(found, self._all.shown[rows], 0),
         )
 
-    def leading(self, allowed: Int64, count: int) -> Int64:
-        """The most read of some articles, given by ascending ids; at most `count`."""
+    def leading(self, shown: Callable[[Int64], Bools], count: int) -> Int64:
+        """The most read of the articles that `shown` says may be; at most `count`."""
         for most in (8 * count, len(self.ids)):  # mostly the first few hundred hold enough
             some = self._most_read(most)
-            place = np.minimum(np.searchsorted(allowed, some), max(len(allowed) - 1, 0))
-            found = some[allowed[place] == some] if len(allowed) else some[:0]
+            found = some[shown(some)]
             if len(found) >= count or most >= len(self.ids):
                 break
         return found[:count]

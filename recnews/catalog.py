@@ -12,19 +12,20 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
-from recnews.columns import Columns, among
+from recnews.columns import Columns
+from recnews.index.base import Within
 from recnews.index.planning import SegmentSettings
 from recnews.index.segments import LIST_FILE, SegmentedIndex, read_list
 from recnews.index.upkeep import Told, maintain, prune
 from recnews.records import Bools, Float32, Hits, Int64, Layout
 from recnews.reports import Segment
+from recnews.servable import Filter, Servable
 from recnews.store import START, Change, Store, from_micros, to_micros
 
 _PAGE = 5000
@@ -35,19 +36,6 @@ SEALED = "sealed"
 _STATE_FILE = "state.json"
 _COLUMNS_FILE = "columns.npz"
 _log = logging.getLogger("recnews")
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What may be served: empty fields do not restrict. `since` is the earliest publication time; what is of
-    `no_categories` or `no_sources` is not served."""
-
-    categories: tuple[str, ...] = ()
-    langs: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    since: datetime | None = None
-    no_categories: tuple[str, ...] = ()
-    no_sources: tuple[str, ...] = ()
 
 
 class Catalog:
@@ -99,30 +87,11 @@ class Catalog:
                 used = [name for kept in snapshots(self._sealed.parent) for name in _segments_of(kept)]
                 prune(self._sealed, used)
 
-    def servable(self, now: datetime, wanted: Filter | None = None, exclude: Iterable[int] = ()) -> Int64:
-        """Ids, ascending, of articles that may be shown at `now`: published, not expired, not hidden, passing the
-        filter, and neither excluded nor of the story of an excluded one."""
-        columns, moment = self._columns, to_micros(now)
-        wanted = wanted or Filter()
-        in_time = columns.published <= moment
-        if wanted.since:
-            in_time &= columns.published >= to_micros(wanted.since)
-        rows = np.flatnonzero(in_time)  # a feed asks for a few days: what follows looks at their articles only
-        shown = ~columns.hidden[rows] & (columns.expires[rows] > moment)
-        for values, asked, refused in (
-            (columns.category, wanted.categories, wanted.no_categories),
-            (columns.lang, wanted.langs, ()),
-            (columns.source, wanted.sources, wanted.no_sources),
-        ):
-            if asked:
-                shown &= np.isin(values[rows], [columns.code(name) for name in asked])
-            if refused:
-                shown &= ~np.isin(values[rows], [columns.code(name) for name in refused])
-        excluded = np.fromiter(exclude, dtype=np.int64)
-        if len(excluded):
-            told = columns.story[columns.rows(excluded[self.holds(excluded)])]
-            shown &= ~among(columns.story[rows], told)
-        return columns.ids[rows[shown]]
+    def servable(self, now: datetime, wanted: Filter | None = None, exclude: Iterable[int] = ()) -> Servable:
+        """What may be shown at `now`: published, not expired, not hidden, passing the filter, and neither excluded nor
+        of the story of an excluded one."""
+        shown = Servable(self._columns, to_micros(now), wanted or Filter())
+        return shown.beside(np.fromiter(exclude, dtype=np.int64))
 
     @property
     def newest(self) -> int:
@@ -164,13 +133,13 @@ class Catalog:
         found, _ = self.index.vectors(ids)
         return np.ascontiguousarray(found[:, : self.layout.dim]), found[:, self.layout.dim :]
 
-    def search(self, content: Float32, profile: Float32 | None, k: int, allowed: Int64) -> list[Hits]:
-        """The best `k` of `allowed` for each row of `content` (q, dim), likeness by behaviour with a reader's `profile`
-        (behaviour,) added where one is given. Scores are inner products with a row of the index."""
+    def search(self, content: Float32, profile: Float32 | None, k: int, within: Within) -> list[Hits]:
+        """The best `k` `within` what may be answered, for each row of `content` (q, dim), likeness by behaviour with a
+        reader's `profile` (behaviour,) added where one is given. Scores are inner products with a row of the index."""
         tail = np.zeros((len(content), self.layout.behaviour), np.float32)
         if profile is not None:
             tail[:] = profile
-        return self.index.search(np.hstack([content, tail]), k, allowed)
+        return self.index.search(np.hstack([content, tail]), k, within=within)
 
     def segments(self) -> list[Segment]:
         """The sealed segments in use, the oldest first."""

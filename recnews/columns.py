@@ -27,6 +27,8 @@ class Columns:
         self.story = np.empty(0, dtype=np.int64)
         self.names: list[str] = []
         self._codes: dict[str, int] = {}
+        self._by_time: tuple[Int64, Int64] | None = None
+        self._followers: tuple[Int64, Int64] | None = None
 
     _NAMES = ("published", "expires", "hidden", "category", "lang", "source", "story")
 
@@ -49,10 +51,32 @@ class Columns:
         codes: Int64 = getattr(self, column)[self.rows(ids)].astype(np.int64)
         return np.where(codes == self.code(""), -1, codes)
 
+    @property
+    def by_time(self) -> tuple[Int64, Int64]:
+        """(n,) publication times, ascending, and (n,) the row of each; rows of one instant in their order."""
+        if self._by_time is None:
+            rows = np.argsort(self.published, kind="stable")
+            self._by_time = self.published[rows], rows
+        return self._by_time
+
+    def of_stories(self, stories: Int64) -> Int64:
+        """Rows of the articles of some stories, each given once."""
+        if self._followers is None:
+            rows = np.flatnonzero(self.story != self.ids)  # a story has the id of one of its articles
+            rows = rows[np.argsort(self.story[rows], kind="stable")]
+            self._followers = self.story[rows], rows
+        told, rows = self._followers
+        own = self.rows(stories[self.holds(stories)])
+        own = own[self.story[own] == self.ids[own]]
+        first, stop = (np.searchsorted(told, stories, side).tolist() for side in ("left", "right"))
+        others = [rows[start:end] for start, end in zip(first, stop, strict=True) if start < end]
+        return np.concatenate([own, *others])
+
     def remove(self, ids: Int64) -> None:
         """Drop the rows of ids."""
         if len(ids):
             self._keep(~np.isin(self.ids, ids))
+            self._by_time = self._followers = None
 
     def upsert(self, ids: Int64, changes: list[Change]) -> None:
         """Replace or insert the rows of ids (unique)."""
@@ -69,6 +93,13 @@ class Columns:
         known = self.holds(ids[order])
         there, new = order[known], order[~known]
         rows, places = self.rows(ids[there]), self.rows(ids[new])
+        self._followers = None
+        published = np.array(given["published"], dtype=np.int64)
+        if (places < len(self.ids)).any() or (self.published[rows] != published[there]).any():
+            self._by_time = None
+        elif self._by_time is not None and len(new):
+            # Articles come one by one to a catalog of many: their order in time is not made anew for each.
+            self._by_time = _with_last(*self._by_time, published[new])
         for name in self._NAMES:
             column = getattr(self, name)
             values = np.array(given[name], dtype=column.dtype)
@@ -117,10 +148,8 @@ def _inserted(column: NDArray[Any], places: Int64, values: NDArray[Any]) -> NDAr
     return np.insert(column, places, values)
 
 
-def among(values: Int64, few: Int64) -> Bools:
-    """(n,) which values are among a few; all are ids, small numbers, so a table is quicker than to sort."""
-    if not len(values) or not len(few):
-        return np.zeros(len(values), dtype=bool)
-    table = np.zeros(max(int(values.max()), int(few.max())) + 1, dtype=bool)
-    table[few] = True
-    return table[values]
+def _with_last(times: Int64, rows: Int64, new: Int64) -> tuple[Int64, Int64]:
+    """Times in order and their rows, with those of new last rows."""
+    order = np.argsort(new, kind="stable")
+    places = np.searchsorted(times, new[order], side="right")
+    return np.insert(times, places, new[order]), np.insert(rows, places, len(rows) + order)

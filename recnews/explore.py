@@ -144,7 +144,7 @@ class Explorer:
         if length < 1e-6:
             return ()
         query = np.ascontiguousarray(vector[None, :] / np.float32(length))
-        hits = self.catalog.search(query, None, k, self.catalog.servable(now, exclude=exclude))[0]
+        hits = self.catalog.search(query, None, k, self.catalog.servable(now, exclude=exclude).within())[0]
         cards = self.store.articles.cards(hits.ids.tolist())
         return tuple(
             ArticleNeighbor(cards[article_id].key, cards[article_id].title, score)

@@ -9,7 +9,7 @@ import numpy as np
 
 from recnews import explain, rank
 from recnews.audience import Audiences, Lately
-from recnews.catalog import Catalog, Filter
+from recnews.catalog import Catalog
 from recnews.config import FeedSettings
 from recnews.interests import event_weights, from_history, in_session
 from recnews.records import (
@@ -26,10 +26,12 @@ from recnews.records import (
     Rules,
     Taste,
 )
+from recnews.servable import Filter, Servable
 from recnews.store import ArticleCard, Store, to_micros
 
 _HOUR = 3_600_000_000
 _LEADING = 50
+_NEWEST = 500
 _Cap = tuple[Callable[[Int64], Int64], int]
 """What gives articles the numbers that are counted, and how many of one number there may be."""
 
@@ -136,17 +138,16 @@ class Recommender:
         pinned = self._pinned(pins, servable()) if pins else []
         taken = np.array([pin.article_id for pin in pinned], dtype=np.int64)
         pinned = [pin for pin in pinned if pin.slot <= request.k]
-        window = self._without_stories_of(servable(self._window_start(request.now)), taken)
+        window = servable(self._window_start(request.now)).beside(taken)
         wanted = request.k - len(pinned)
         places: list[_Place] = []
-        near = self._near(history, self._personal(window, rules), lately, request) if wanted else None
+        near = self._near(history, window.outside(rules.impersonal_categories), lately, request) if wanted else None
         for caps in (self._caps(), []):  # without them once nothing else is left
             if near is not None and len(places) < wanted:
                 places += self._nearest(near, history, places, wanted, caps)
                 places += self._fallback(window, places, lately, request, wanted, caps)
             if len(places) < wanted and self._settings.window_days:
-                older = self._without_stories_of(servable(), taken)
-                places += self._fallback(older, places, lately, request, wanted, caps)
+                places += self._fallback(servable().beside(taken), places, lately, request, wanted, caps)
         for pin in pinned:
             places.insert(min(pin.slot - 1, len(places)), self._pin(pin, history, lately, request))
         return self._explained(places, history)
@@ -189,18 +190,18 @@ class Recommender:
 
     def _servable(
         self, request: FeedRequest, seen: Sequence[int], rules: Rules, start: datetime | None = None
-    ) -> Int64:
-        """Ids, ascending, of what may be shown to who asks, published at `start` or later."""
+    ) -> Servable:
+        """What may be shown to who asks, published at `start` or later."""
         excluded = self._store.articles.ids(request.exclude).values() if request.exclude else ()
         since = max((time for time in (request.filter.since, start) if time is not None), default=None)
         wanted = replace(
             request.filter, since=since, no_categories=rules.blocked_categories, no_sources=rules.blocked_sources
         )
         servable = self._catalog.servable(request.now, wanted, [*seen, *excluded])
+        only = None
         if request.among is not None:
-            named = self._store.articles.ids(request.among).values()
-            servable = servable[np.isin(servable, np.fromiter(named, dtype=np.int64))]
-        return servable if request.newest is None else servable[servable <= request.newest]
+            only = np.fromiter(self._store.articles.ids(request.among).values(), dtype=np.int64)
+        return replace(servable, only=only, newest=request.newest)
 
     def _history(self, events: Sequence[Event], now: datetime, rules: Rules) -> _History:
         ids = np.array([event.article_id for event in events], dtype=np.int64)
@@ -237,13 +238,7 @@ class Recommender:
     def _window_start(self, now: datetime) -> datetime | None:
         return now - timedelta(days=self._settings.window_days) if self._settings.window_days else None
 
-    def _personal(self, ids: Int64, rules: Rules) -> Int64:
-        if not rules.impersonal_categories:
-            return ids
-        numbers = self._catalog.category_numbers(rules.impersonal_categories)
-        return ids[~np.isin(self._catalog.categories(ids), numbers)]
-
-    def _near(self, history: _History, allowed: Int64, lately: Lately, request: FeedRequest) -> _Candidates:
+    def _near(self, history: _History, servable: Servable, lately: Lately, request: FeedRequest) -> _Candidates:
         """Candidates near each interest, and what most read lately; none that points away."""
         queries = history.interests.vectors
         if not len(queries) and history.profile is not None:  # read, and read by others, but no text is known of it
@@ -251,8 +246,8 @@ class Recommender:
         if not len(queries):
             return self._candidates(np.empty(0, dtype=np.int64), history, lately, request)
         each = max(-(-self._settings.candidates // len(queries)), _LEADING, 2 * (request.page or request.k))
-        hits = self._catalog.search(queries, history.profile, each, allowed)
-        found = np.unique(np.concatenate([*(hit.ids for hit in hits), lately.leading(allowed, _LEADING)]))
+        hits = self._catalog.search(queries, history.profile, each, servable.within())
+        found = np.unique(np.concatenate([*(hit.ids for hit in hits), lately.leading(servable.holds, _LEADING)]))
         near = self._candidates(found, history, lately, request)
         return near.some(np.flatnonzero(near.liking > 0))
 
@@ -340,28 +335,57 @@ class Recommender:
         )
 
     def _fallback(  # noqa: PLR0917
-        self, pool: Int64, before: list[_Place], lately: Lately, request: FeedRequest, k: int, caps: list[_Cap]
+        self, pool: Servable, before: list[_Place], lately: Lately, request: FeedRequest, k: int, caps: list[_Cap]
     ) -> list[_Place]:
         """What anybody may be shown, one of a story, as many as fill up to `k`: by freshness and popularity, then by
-        date, then the latest id."""
-        if len(before) >= k:
-            return []
+        date, then the latest id.
+
+        The newest are looked at first, and all that somebody read: once those that nothing older can come before are
+        enough, the others are left alone.
+        """
         taken = np.array([place.article_id for place in before], dtype=np.int64)
-        ids = self._without_stories_of(pool, taken)
+        pool, lacking = pool.beside(taken), k - len(before)
+        read = lately.ids[pool.holds(lately.ids)] if lacking > 0 else taken[:0]
+        newest, places = read[:0], list[_Place]()
+        for more in pool.newest_first(_NEWEST) if lacking > 0 else ():
+            newest = np.concatenate([newest, more])
+            places, settled = self._filling(newest, read, lately, request, lacking, taken, caps)
+            if settled:
+                break
+        return places
+
+    def _filling(  # noqa: PLR0917
+        self, newest: Int64, read: Int64, lately: Lately, request: FeedRequest, k: int, taken: Int64, caps: list[_Cap]
+    ) -> tuple[list[_Place], bool]:
+        """Places for the first `k` of the `newest` articles and those that were `read`, and whether they are the same
+        whatever older articles there are that nobody read."""
+        ids = np.union1d(newest, read)
+        published = self._catalog.published(ids)
         fresh = np.float32(self._settings.freshness) * self._fresh(ids, request.now)
         popular = np.float32(self._settings.fallback_popularity) * rank.popularity(lately.of(ids), lately.most)
-        order = np.lexsort((-ids, -self._catalog.published(ids), -(fresh + popular)))
+        order = np.lexsort((-ids, -published, -(fresh + popular)))
         _, firsts = np.unique(self._catalog.stories(ids)[order], return_index=True)
         order = order[np.sort(firsts)]
         counted = [(labels(ids[order]), labels(taken), cap) for labels, cap in caps]
-        return [
+        rows = order[rank.within_caps(len(order), k, counted)]
+        places = [
             _Place(
                 int(ids[row]),
                 "popular" if popular[row] > fresh[row] else "fresh",
                 (("freshness", float(fresh[row])), ("popularity", float(popular[row]))),
             )
-            for row in order[rank.within_caps(len(order), k - len(before), counted)].tolist()
+            for row in rows.tolist()
         ]
+        if len(rows) < k or not len(newest):
+            return places, False
+        half_lives = [self._settings.freshness_half_life_hours, *self._settings.freshness_half_lives.values()]
+        longest = np.array([max(hours for hours in half_lives if hours is not None)], dtype=np.float32)
+        oldest = self._catalog.published(newest[-1:])
+        older = np.float32(self._settings.freshness) * rank.freshness(oldest, to_micros(request.now), longest)
+        last = (fresh + popular)[rows[-1]]
+        # Where nothing is left of freshness the date decides.
+        by_date = older[0] == 0 and published[rows[-1]] >= oldest[0]
+        return places, bool(by_date or last > np.nextafter(older[0], np.float32(np.inf)))
 
     def _caps(self) -> list[_Cap]:
         """The caps that are set."""
@@ -372,13 +396,13 @@ class Recommender:
         )
         return [(labels, cap) for labels, cap in caps if cap]
 
-    def _pinned(self, pins: Sequence[Pin], servable: Int64) -> list[Pin]:
+    def _pinned(self, pins: Sequence[Pin], servable: Servable) -> list[Pin]:
         """Pins with a place in a feed of any length, by place: of two that want one the newer has it, the other the
         next."""
         stories, kept = set[int](), list[Pin]()
-        shown = set(servable[np.isin(servable, [pin.article_id for pin in pins])].tolist()) if pins else set()
-        for pin in pins:
-            if pin.article_id not in shown:
+        shown = servable.holds(np.array([pin.article_id for pin in pins], dtype=np.int64))
+        for pin, may_be in zip(pins, shown.tolist(), strict=True):
+            if not may_be:
                 continue
             slot = max(pin.slot, kept[-1].slot + 1 if kept else 1)
             [story] = self._catalog.stories(np.array([pin.article_id], dtype=np.int64)).tolist()

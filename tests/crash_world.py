@@ -140,7 +140,7 @@ def state_of(home: Path) -> dict[str, Any]:
             generation = room.generations.load(live)
             catalog = Catalog(live, generation.layout)
             catalog.refresh(room.store)
-            state["served"] = catalog.columns_equal(catalog) and catalog.servable(NOW).tolist()
+            state["served"] = catalog.columns_equal(catalog) and catalog.servable(NOW).ids().tolist()
             state["pending"] = room.status().pending
             state["feeds"] = feeds_of(room)
     return state

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recnews.catalog import Catalog, Filter, snapshots
+from recnews.catalog import Catalog, snapshots
 from recnews.records import Draft, Layout
+from recnews.servable import Filter
 from recnews.store import Store
 from recnews.verify import same_catalog
 from tests.test_vectors_follow import DIM, GENERATION, encode_pending, vector_of
@@ -33,13 +34,13 @@ def put(store: Store, *drafts: Draft) -> None:
 def keys(store: Store, catalog: Catalog, *args: object, **given: object) -> list[str]:
     """Keys of what may be served."""
     names = {card.article_id: card.key for card in store.articles.cards(range(1, 100)).values()}
-    return sorted(names[i] for i in catalog.servable(*args, **given).tolist())  # type: ignore[arg-type]
+    return sorted(names[i] for i in catalog.servable(*args, **given).ids().tolist())  # type: ignore[arg-type]
 
 
 def test_nothing_is_served_from_an_empty_store(store: Store) -> None:
     catalog = catalog_of(store)
-    assert catalog.servable(NOW).tolist() == []
-    assert catalog.servable(NOW, Filter(("足球",)), [1]).tolist() == []
+    assert catalog.servable(NOW).ids().tolist() == []
+    assert catalog.servable(NOW, Filter(("足球",)), [1]).ids().tolist() == []
     assert len(catalog) == 0
 
 
@@ -94,8 +95,8 @@ def test_an_article_that_changes_again_and_again_is_served_as_it_is(store: Store
         put(store, replace(draft, title=f"{turn}", body=""))
         catalog.refresh(store)
         servable = catalog.servable(NOW)
-        [hits] = catalog.index.search(vector_of(f"{turn}")[None], 10, servable)
-        assert len(hits.ids) == len(servable) == 4
+        [hits] = catalog.index.search(vector_of(f"{turn}")[None], 10, within=servable.within())
+        assert len(hits.ids) == len(servable.ids()) == 4
         assert hits.ids[0] == store.articles.get(draft.key).article_id
         assert hits.scores[0] == pytest.approx(1, abs=1e-4)
 
@@ -119,7 +120,7 @@ def test_a_zero_vector_is_served_but_has_no_direction(store: Store) -> None:
     store.articles.upsert([Draft("a", "t", published_at=NOW)], NOW)
     store.vectors.write(GENERATION, store.vectors.pending(GENERATION, 5), np.zeros((1, DIM), np.float32), [""])
     catalog = catalog_of(store)
-    assert catalog.servable(NOW).tolist() == [1]
+    assert catalog.servable(NOW).ids().tolist() == [1]
     assert catalog.vectors(np.array([1]))[1].tolist() == [False]
 
 

@@ -13,6 +13,7 @@ from recnews import Newsroom
 from recnews.catalog import SEALED, Catalog, snapshots
 from recnews.index.planning import SegmentSettings
 from recnews.records import Draft, Layout
+from recnews.servable import Filter
 from recnews.store import Store
 from recnews.verify import same_catalog
 from tests.cli_world import run
@@ -56,9 +57,7 @@ def assert_same_answers(store: Store, catalog: Catalog) -> None:
     assert same_catalog(catalog, plain)
     queries = np.stack([vector_of(word) for word in ("3 号", "七", "590")])
     for since in (None, NOW - 3 * DAY, NOW - 20 * DAY):
-        allowed = plain.servable(NOW)
-        if since is not None:
-            allowed = allowed[plain.published(allowed) >= since.timestamp() * 1e6]
+        allowed = plain.servable(NOW, Filter(since=since)).within()
         for here, there in zip(*(it.search(queries, None, 12, allowed) for it in (catalog, plain)), strict=True):
             assert here.ids.tolist() == there.ids.tolist()
             assert here.scores.tobytes() == there.scores.tobytes()

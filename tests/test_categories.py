@@ -66,10 +66,10 @@ def topic_of(found: Article) -> str:
 
 def servable(newsroom: Newsroom, category: str) -> set[str]:
     """Keys that a feed of one category may show."""
-    from recnews.catalog import Filter
+    from recnews.servable import Filter
 
     _, catalog = newsroom.serving.current()
-    ids = catalog.servable(NOW, Filter(categories=(category,))).tolist()
+    ids = catalog.servable(NOW, Filter(categories=(category,))).ids().tolist()
     return {card.key for card in newsroom.store.articles.cards(ids).values()}
 
 

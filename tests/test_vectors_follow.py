@@ -285,7 +285,7 @@ def test_followers_and_a_dict_agree(
         shown = {
             i for i, (hidden, expires, *_) in follower.items() if not hidden and (expires is None or expires > end)
         }
-        assert set(catalog.servable(moment).tolist()) == shown
+        assert set(catalog.servable(moment).ids().tolist()) == shown
     store.close()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recnews.audience import Audiences
-from recnews.catalog import Filter
 from recnews.config import FeedSettings, Settings
 from recnews.errors import RecnewsError, RowError, UsageError
 from recnews.generation import Generation
@@ -24,6 +23,7 @@ from recnews.newsroom.words import Words
 from recnews.recommend import FeedRequest, Recommender
 from recnews.records import Article, Cut, EventDraft, EventKind, Float32, Neighbors, Recommendation, Taste
 from recnews.reports import EventsReport, IngestReport, Segment
+from recnews.servable import Filter
 from recnews.store import ArticleCard, ArticleText
 
 if TYPE_CHECKING:
