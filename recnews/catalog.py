@@ -2,7 +2,8 @@
 
 A catalog follows the store: `refresh` takes over whatever was committed, by any process, since it last looked. A
 snapshot on disk only saves reading everything again; it can be deleted at any time, and so can the sealed segments
-beside it, which hold the vectors of older articles for quicker and smaller search.
+beside it, which hold the vectors of older articles for quicker and smaller search, or the archive that does so in
+their place.
 """
 
 import fcntl
@@ -19,8 +20,11 @@ from zipfile import BadZipFile
 import numpy as np
 
 from recnews.columns import Columns
+from recnews.index.archive import Archive, ArchiveSettings
+from recnews.index.archived import ArchivedIndex
 from recnews.index.base import Within
-from recnews.index.planning import SegmentSettings
+from recnews.index.engines import open_archive
+from recnews.index.planning import DAY, SegmentSettings
 from recnews.index.segments import LIST_FILE, SegmentedIndex, read_list
 from recnews.index.upkeep import Told, maintain, prune
 from recnews.records import Bools, Float32, Hits, Int64, Layout
@@ -45,19 +49,26 @@ class Catalog:
     product weighs the two parts as the layout says.
     """
 
-    def __init__(self, generation: str, layout: Layout, folder: Path | None = None) -> None:
-        """`folder` is that of the generation, where sealed segments are looked for; without one all is in memory."""
+    def __init__(
+        self, generation: str, layout: Layout, folder: Path | None = None, archive: ArchiveSettings | None = None
+    ) -> None:
+        """`folder` is that of the generation, where sealed segments are looked for, unless there is an `archive`;
+        without either all is in memory. Raises `SettingsError`, `MissingExtraError`."""
         self.generation, self.layout = generation, layout
         self.changed_since_snapshot = 0
-        self.token, self.index, self._columns = START, SegmentedIndex(layout.width), Columns()
+        named = f"{generation}_{layout.width}"
+        self._archive = None if archive is None else open_archive(archive, named, layout.width)
+        self.token, self.index, self._columns = START, _empty(layout.width, self._archive), Columns()
         self._sealed, self._list_seen = folder and folder / SEALED, (0, 0)
         self._scale = np.float32((1 - layout.content) / layout.content)
 
     def refresh(self, store: Store) -> int:
         """Take over what changed in the store; returns how many articles that were."""
         if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
-            self.token, self.index, self._columns = START, SegmentedIndex(self.layout.width), Columns()
+            self.token, self.index, self._columns = START, _empty(self.layout.width, self._archive), Columns()
             self._list_seen = (0, 0)
+        if isinstance(self.index, ArchivedIndex):
+            self.index.follow()
         taken = 0
         while True:
             changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
@@ -70,17 +81,23 @@ class Catalog:
         return taken
 
     def seal(self, now: datetime, settings: SegmentSettings, told: Told | None = None) -> None:
-        """Seal, merge and compact segments as the settings ask for, then save a snapshot and clear away what is no
-        longer used. Nothing is done while another process does. Those that search go on, and follow.
+        """Seal, merge and compact segments as the settings ask for, or hand over to the archive, then save a snapshot
+        and clear away what is no longer used. Nothing is done while another process does. Those that search go on, and
+        follow.
 
-        Raises `SealError` when no kind of segment that fits the memory finds as much as is asked for.
+        Raises `SealError` when no kind of segment that fits the memory finds as much as is asked for, `ArchiveError`
+        when the archive cannot be written.
         """
         if self._sealed is None:
             return
         with _alone(self._sealed.parent) as alone:
             if not alone:
                 return
-            begun = maintain(self.index, self._sealed, to_micros(now), settings, told)
+            moment = to_micros(now)
+            if isinstance(self.index, ArchivedIndex):
+                begun = bool(self.index.hand_over((moment // DAY - settings.hot_days) * DAY))
+            else:
+                begun = bool(maintain(self.index, self._sealed, moment, settings, told))
             if begun:
                 self._save(self._sealed.parent)
             if self._sealed.exists():
@@ -142,7 +159,9 @@ class Catalog:
         return self.index.search(np.hstack([content, tail]), k, within=within)
 
     def segments(self) -> list[Segment]:
-        """The sealed segments in use, the oldest first."""
+        """The sealed segments in use, the oldest first, or the archive."""
+        if isinstance(self.index, ArchivedIndex):
+            return []
         return [
             Segment(
                 it.name, it.manifest.kind, it.manifest.rows, int(it.alive.sum()), from_micros(it.manifest.first),
@@ -158,6 +177,11 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.index)
 
+    def close(self) -> None:
+        """Give connections back."""
+        if self._archive is not None:
+            self._archive.close()
+
     def save(self, folder: Path) -> None:
         """Write a snapshot beside the earlier ones, then remove those. Nothing is done while another process does."""
         with _alone(folder) as alone:
@@ -166,14 +190,14 @@ class Catalog:
         self.changed_since_snapshot = 0
 
     @classmethod
-    def open(cls, folder: Path, generation: str, layout: Layout) -> "Catalog":
+    def open(cls, folder: Path, generation: str, layout: Layout, archive: ArchiveSettings | None = None) -> "Catalog":
         """The newest snapshot in a generation's folder, else an empty catalog. A snapshot that cannot be read is
         passed over: the store holds all of it."""
         for snapshot in snapshots(folder):
             try:
                 state = json.loads((snapshot / _STATE_FILE).read_text(encoding="utf-8"))
-                catalog = cls(generation, layout, folder)
-                catalog.index = SegmentedIndex.load(snapshot, folder / SEALED)
+                catalog = cls(generation, layout, folder, archive)
+                catalog.index = catalog._loaded(snapshot, folder / SEALED)
                 catalog._columns = Columns.load(snapshot / _COLUMNS_FILE, state["names"])
                 if state["generation"] != generation or catalog.index.dim != layout.width:
                     continue
@@ -181,11 +205,16 @@ class Catalog:
             except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
                 continue
             return catalog
-        return cls(generation, layout, folder)
+        return cls(generation, layout, folder, archive)
+
+    def _loaded(self, snapshot: Path, sealed: Path) -> SegmentedIndex | ArchivedIndex:
+        if self._archive is None:
+            return SegmentedIndex.load(snapshot, sealed)
+        return ArchivedIndex.load(snapshot, self._archive)
 
     def _follow_segments(self) -> None:
         """Search the segments that are current by now. Damaged ones are left alone: the rows are in memory then."""
-        if self._sealed is None:
+        if self._sealed is None or isinstance(self.index, ArchivedIndex):
             return
         try:
             told = (self._sealed / LIST_FILE).stat()
@@ -234,6 +263,10 @@ class Catalog:
                 if change.outer is not None:
                     row[self.layout.dim :] = self._scale * change.outer
         return rows
+
+
+def _empty(width: int, archive: Archive | None) -> SegmentedIndex | ArchivedIndex:
+    return SegmentedIndex(width) if archive is None else ArchivedIndex(width, archive)
 
 
 @contextmanager

@@ -317,6 +317,13 @@ class IndexSettings(_Section):
     """A segment holds at most so many."""
     recall: float = Field(default=0.95, gt=0, le=1)
     """Of ten nearest articles a sealed segment must find this share, measured when it is sealed."""
+    archive: str = Field(default="faiss", pattern=r"^(faiss|postgresql\+psycopg://.+|milvus\+https?://.+)$", repr=False)
+    """Where older articles are searched: `faiss`, in sealed segments on the disk; by pgvector at an address
+    `postgresql+psycopg://…`; by Milvus at `milvus+http://…`. See docs/scaling.md."""
+    archive_prefix: str = Field(default="recnews", pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    """What tables or collections of this home begin with there; homes that share an engine need one each."""
+    archive_seconds: float = Field(default=2.0, gt=0, le=60)
+    """An engine that has not answered after so long is left alone for five seconds; answers are partial then."""
 
     @field_validator("memory")
     @classmethod

@@ -143,6 +143,14 @@ class SealError(RecnewsError):
         super().__init__(f"segment {segment} is not sealed: {reason}; {remedy}")
 
 
+class ArchiveError(RecnewsError):
+    """The engine that older articles are searched in does not answer, or not as it should."""
+
+    def __init__(self, engine: str, reason: str) -> None:
+        self.engine, self.reason = engine, reason
+        super().__init__(f"{engine}: {reason}; see that it runs and that `index.archive` in the settings names it")
+
+
 class TrainingError(RecnewsError):
     """The stored articles do not allow a generation to be trained, or the new one failed its check."""
 

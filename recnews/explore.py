@@ -28,7 +28,8 @@ class Unlearned:
 class Around:
     """Words around a point, the nearest first. `plus` and `minus` are the words it was made of, as they were learned;
     `likeness` (n, n) float32 is how like the words of `near` are to each other. Nothing is near when a word is
-    `unlearned`, or when nothing is left of the words once they are taken from each other."""
+    `unlearned`, or when nothing is left of the words once they are taken from each other. `partial`: older articles
+    could not be searched just now."""
 
     plus: tuple[str, ...]
     minus: tuple[str, ...]
@@ -36,6 +37,7 @@ class Around:
     near: tuple[WordNeighbor, ...]
     likeness: Float32
     articles: tuple[ArticleNeighbor, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Explorer:
         query = words[rows].sum(axis=0) - words[minus_rows].sum(axis=0)
         tokens = [vocabulary.words[row] for row in rows]
         vector = self._encode(tokens) - sum(self._encode([vocabulary.words[row]]) for row in minus_rows)
-        return Neighbors(self._words(query, k, {*rows, *minus_rows}), self._articles(vector, k, now), tuple(tokens))
+        articles, partial = self._articles(vector, k, now)
+        return Neighbors(self._words(query, k, {*rows, *minus_rows}), articles, tuple(tokens), partial=partial)
 
     def around(self, plus: tuple[str, ...], minus: tuple[str, ...], k: int, now: datetime) -> Around:
         """Words and articles near some words, away from others (3CosAdd); a word that was not learned is told, not
@@ -72,24 +75,28 @@ class Explorer:
         vector = sum((self._encode([names[row]]) for row in added), np.zeros(self.generation.embedder.dim, np.float32))
         vector = vector - sum(self._encode([names[row]]) for row in taken)
         told = tuple(names[row] for row in added), tuple(names[row] for row in taken)
-        return Around(*told, (), near, found @ found.T, self._articles(vector, k, now))
+        return Around(*told, (), near, found @ found.T, *self._articles(vector, k, now))
 
     def article(self, key: str, k: int, now: datetime) -> Neighbors:
         """Articles and words near a stored article. Raises `UnknownArticleError`."""
         article_id = self.store.articles.ids([key]).get(key)
         vectors, known = self.catalog.vectors(np.array([article_id or -1], dtype=np.int64))
-        if article_id is None or not known[0]:
+        vector = vectors[0]
+        if article_id is not None and not known[0]:  # the store has those that an archive cannot give just now
+            found = self.store.vectors.of(self.generation.id, [article_id])
+            vector = found.get(article_id, vector)
+        if article_id is None or not vector.any():
             self.store.articles.get(key)  # says so when it is not stored
             return Neighbors((), ())
-        articles = self._articles(vectors[0], k, now, exclude=(article_id,))
-        return Neighbors(self._telling(article_id, k), articles)
+        articles, partial = self._articles(vector, k, now, exclude=(article_id,))
+        return Neighbors(self._telling(article_id, k), articles, partial=partial)
 
     def user(self, interests: Float32, k: int, now: datetime) -> Neighbors:
         """Articles near a reader's `interests` (m, dim), read ones included; nothing without any."""
         found = [self._articles(vector, k, now) for vector in interests]
-        merged = {n.key: n for group in found for n in sorted(group, key=lambda n: n.score)}
+        merged = {n.key: n for group, _ in found for n in sorted(group, key=lambda n: n.score)}
         best = sorted(merged.values(), key=lambda neighbor: -neighbor.score)[:k]
-        return Neighbors(self._words_about(best, k), tuple(best))
+        return Neighbors(self._words_about(best, k), tuple(best), partial=any(partial for _, partial in found))
 
     def text(self, text: str, k: int, now: datetime) -> Neighbors:
         """Articles near a text, with how it was cut and which of its words are unknown."""
@@ -98,7 +105,8 @@ class Explorer:
         unknown = tuple(dict.fromkeys(token for token in tokens if token not in vocabulary.ids))
         known = [vocabulary.ids[token] for token in tokens if token in vocabulary.ids]
         words = self._words(self.generation.embedder.words[known].sum(axis=0), k, set(known)) if known else ()
-        return Neighbors(words, self._articles(self._encode(tokens), k, now), tuple(tokens), unknown)
+        articles, partial = self._articles(self._encode(tokens), k, now)
+        return Neighbors(words, articles, tuple(tokens), unknown, partial)
 
     def cut(self, text: str) -> Cut:
         """How a text is cut."""
@@ -139,18 +147,20 @@ class Explorer:
 
     def _articles(
         self, vector: Float32, k: int, now: datetime, exclude: tuple[int, ...] = ()
-    ) -> tuple[ArticleNeighbor, ...]:
+    ) -> tuple[tuple[ArticleNeighbor, ...], bool]:
+        """The nearest articles, and whether older ones could not be searched."""
         length = float(np.linalg.norm(vector))
         if length < 1e-6:
-            return ()
+            return (), False
         query = np.ascontiguousarray(vector[None, :] / np.float32(length))
         hits = self.catalog.search(query, None, k, self.catalog.servable(now, exclude=exclude).within())[0]
         cards = self.store.articles.cards(hits.ids.tolist())
-        return tuple(
+        found = tuple(
             ArticleNeighbor(cards[article_id].key, cards[article_id].title, score)
             for article_id, score in zip(hits.ids.tolist(), hits.scores.tolist(), strict=True)
             if article_id in cards
         )
+        return found, hits.partial
 
     def _telling(self, article_id: int, k: int) -> tuple[WordNeighbor, ...]:
         """An article's most telling words, by their likeness to the mean of them."""

@@ -193,10 +193,13 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Answer to one query: `ids` (k',) int64 (never -1), `scores` (k',) float32, descending, k' <= k."""
+    """Answer to one query: `ids` (k',) int64 (never -1), `scores` (k',) float32, descending, k' <= k.
+
+    `partial`: a part of the index could not be asked, so that others may belong here, too."""
 
     ids: Int64
     scores: Float32
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +312,10 @@ class ArticleNeighbor:
 @dataclass(frozen=True, slots=True)
 class Neighbors:
     """What lies near a word, article, reader or text. `tokens` is how a text was cut; `unknown` are those of its
-    words that the live generation has no vector for."""
+    words that the live generation has no vector for. `partial`: older articles could not be searched just now."""
 
     words: tuple[WordNeighbor, ...]
     articles: tuple[ArticleNeighbor, ...]
     tokens: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    partial: bool = False

@@ -7,6 +7,7 @@ from recnews.catalog import Catalog
 from recnews.errors import DamagedGenerationError, NoGenerationError
 from recnews.generation import Generation
 from recnews.generations import Generations
+from recnews.index.archive import ArchiveSettings
 from recnews.store import Store
 
 _log = logging.getLogger("recnews")
@@ -25,10 +26,11 @@ class Opened:
     damages: tuple[DamagedGenerationError, ...] = ()
     catalog: Catalog | None = None
 
-    def current(self, store: Store) -> Catalog:
+    def current(self, store: Store, archive: ArchiveSettings | None) -> Catalog:
         """The catalog as of now."""
         if self.catalog is None:
-            self.catalog = Catalog.open(self.generation.folder, self.generation.id, self.generation.layout)
+            it = self.generation
+            self.catalog = Catalog.open(it.folder, it.id, it.layout, archive)
         self.catalog.refresh(store)
         return self.catalog
 
@@ -40,8 +42,8 @@ class Serving:
     (`take_over`); all else is for the newsroom's own thread.
     """
 
-    def __init__(self, store: Store, generations: Generations) -> None:
-        self._store, self._generations = store, generations
+    def __init__(self, store: Store, generations: Generations, archive: ArchiveSettings | None = None) -> None:
+        self._store, self._generations, self._archive = store, generations, archive
         self._kept: Opened | None = None
         self._held = False
 
@@ -52,7 +54,7 @@ class Serving:
     def current(self) -> tuple[Generation, Catalog]:
         """The generation that serves, and its catalog as of now. Raises `NoGenerationError`."""
         opened = self._opened(prepared=False)
-        return opened.generation, opened.current(self._store)
+        return opened.generation, opened.current(self._store, self._archive)
 
     @property
     def id(self) -> str | None:
@@ -88,7 +90,7 @@ class Serving:
             return None
         opened = self._open(prepared)
         if opened is not None:
-            opened.current(self._store)
+            opened.current(self._store, self._archive)
         return opened
 
     def take_over(self, opened: Opened, hold: bool) -> None:
@@ -100,6 +102,8 @@ class Serving:
         """Give files and processes back."""
         if self._kept is not None:
             self._kept.generation.close()
+            if self._kept.catalog is not None:
+                self._kept.catalog.close()
 
     def _opened(self, prepared: bool) -> Opened:
         kept = self._kept
@@ -124,5 +128,7 @@ class Serving:
             _log.warning("%s; %s serves instead", damage, opened.generation.id)
         if self._kept is not None and opened.catalog is None and self._kept.generation.id == opened.generation.id:
             opened.catalog = self._kept.catalog
+        if self._kept is not None and self._kept.catalog is not None and self._kept.catalog is not opened.catalog:
+            self._kept.catalog.close()
         self._kept = opened
         return opened

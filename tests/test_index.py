@@ -323,6 +323,11 @@ steps = st.lists(
 def test_any_course_of_events(
     kind: Kind, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, list[int], int]]
 ) -> None:
+    follows(kind, tmp_path_factory, steps)
+
+
+def follows(kind: Kind, folders: pytest.TempPathFactory, steps: list[tuple[str, list[int], int]]) -> None:
+    """Whether an index goes through some steps as brute force does."""
     index, held = kind(DIM), dict[int, Float32]()
     for verb, ids, number in steps:
         match verb:
@@ -339,7 +344,7 @@ def test_any_course_of_events(
                 some = index.search(query[None], number, ints(*ids))[0]
                 agree(some, brute(held, query, number, set(ids)), held, query)
             case "save":
-                folder = tmp_path_factory.mktemp("index")
+                folder = folders.mktemp("index")
                 index.save(folder)
                 index = kind.load(folder)
         assert len(index) == len(held)

@@ -27,7 +27,8 @@ def sources() -> list[Path]:
 
 
 FOREIGN = {
-    "sqlalchemy": {"store"}, "faiss": {"index"}, "jieba": {"text"}, "rjieba": {"text"}, "opencc": {"text"},
+    "sqlalchemy": {"store"}, "pgvector": {"index"}, "pymilvus": {"index"},
+    "faiss": {"index"}, "jieba": {"text"}, "rjieba": {"text"}, "opencc": {"text"},
     "pydantic": {"config.py", "service"}, "pyarrow": {"formats"}, "rich": {"cli"}, "typer": {"cli"},
     "fastapi": {"service"}, "starlette": {"service"}, "uvicorn": {"service"}, "prometheus_client": {"service"},
     "jinja2": {"service"}, "python_multipart": {"service"},

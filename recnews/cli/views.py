@@ -101,6 +101,8 @@ def neighbors(found: "Neighbors", cut: bool) -> list[str]:
         lines += ["articles:", *table(rows, indent="  ")]
     if not found.words and not found.articles:
         lines.append("nothing is near: no vector is known for it")
+    if found.partial:
+        lines.append("partial: older articles could not be searched just now: the archive does not answer")
     return lines
 
 

@@ -156,6 +156,7 @@ def _near(found: Any) -> Neighbors:
         tuple(ArticleNeighbor(it["id"], it["title"], it["score"]) for it in found["articles"]),
         tuple(found["tokens"]),
         tuple(found["unknown"]),
+        found["partial"],
     )
 
 

@@ -107,4 +107,4 @@ def best(found: list[Hits], k: int) -> Hits:
     ids = np.concatenate([hits.ids for hits in found])
     scores = np.concatenate([hits.scores for hits in found])
     order = np.lexsort((ids, -scores))[: max(k, 0)]
-    return Hits(ids[order], scores[order])
+    return Hits(ids[order], scores[order], any(hits.partial for hits in found))

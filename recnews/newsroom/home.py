@@ -5,6 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from recnews.config import Settings, given_reader_key, home_folder, load_settings
+from recnews.index.archive import ArchiveSettings
+from recnews.index.engines import FAISS
 from recnews.newsroom.generations import HomeGenerations
 from recnews.serving import Serving
 from recnews.store import ReaderIds, Store
@@ -22,7 +24,7 @@ class Home:
         self.corpora = home / "corpora"
         self.store = _open_store(self.corpora, settings)
         self.generations = HomeGenerations(self)
-        self.serving = Serving(self.store, self.generations)
+        self.serving = Serving(self.store, self.generations, archive_settings(settings))
 
     @classmethod
     def open(cls, home: str | Path | None = None, settings: Settings | None = None) -> Self:
@@ -46,6 +48,14 @@ class Home:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def archive_settings(settings: Settings) -> ArchiveSettings | None:
+    """Where older vectors go; None where they stay beside the generation."""
+    asked = settings.index
+    if asked.archive == FAISS:
+        return None
+    return ArchiveSettings(asked.archive, asked.archive_prefix, asked.archive_seconds, asked.hot_days)
 
 
 def _open_store(corpora: Path, settings: Settings) -> Store:

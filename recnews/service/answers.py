@@ -86,12 +86,14 @@ class ArticleNear(BaseModel):
 
 
 class Near(BaseModel):
-    """What lies near; `tokens` is how a text was cut, `unknown` the words that were not learned."""
+    """What lies near; `tokens` is how a text was cut, `unknown` the words that were not learned. `partial`: older
+    articles could not be searched just now."""
 
     words: list[WordOut]
     articles: list[ArticleNear]
     tokens: list[str]
     unknown: list[str]
+    partial: bool
 
 
 class ArticleOut(BaseModel):

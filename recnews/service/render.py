@@ -44,6 +44,7 @@ def near(found: Neighbors) -> dict[str, Any]:
         "articles": [{"id": it.key, "title": it.title, "score": it.score} for it in found.articles],
         "tokens": found.tokens,
         "unknown": found.unknown,
+        "partial": found.partial,
     }
 
 
