@@ -1,164 +1,194 @@
-"""Backups: a consistent copy of a home while it is in use, and the way back."""
+"""Backups: a consistent copy of a home while it is in use, of which only what has changed is written anew.
 
-import os
-import shutil
+Rows of the store are kept as chunks of text under their checksums, so that a backup says nothing of the engine they
+came from; files as they are. What is a view (index snapshots, sealed segments) is left out.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from recnews.atlas import ATLAS_FILE
 from recnews.catalog import SEALED
 from recnews.config import SETTINGS_FILE
-from recnews.errors import RecnewsError, StorageError, UsageError
-from recnews.generations import Generations
+from recnews.errors import DamagedBackupError, StorageError, UsageError
+from recnews.generations import CURRENT_FILE, Generations
+from recnews.repository import Backup, KeptFile, Repository, writing
+from recnews.restore import FOLDERS, KEYS_FILE, check, write_home
 from recnews.store import STORE_FILE, Store
-from recnews.verify import Problem, verify
+from recnews.verify import Problem
 
-_FOLDERS = ("corpora", "indexes")
 _ATTEMPTS = 5
+_CHUNK = 1 << 20
+_LONGEST = 8 * _CHUNK
 
 
-def backup(home: Path, store: Store, target: Path) -> list[Problem]:
-    """Copy a home into `target`, a folder that does not exist yet, and open the copy to see that it is whole.
+@dataclass(frozen=True, slots=True)
+class Backed:
+    """A backup that was made: its name, what is wrong with it (nothing, unless it was wrong with the home), how many
+    bytes were new, and which earlier ones were removed."""
 
-    The store is copied by SQLite's online backup; generations, which never change, are hard-linked where the disk
-    allows. Returns what is wrong with the copy: nothing, unless it was wrong with the home. Raises `UsageError`,
-    `StorageError`; a backup that fails leaves no `target`.
+    name: str
+    folder: str
+    problems: tuple[Problem, ...]
+    new_bytes: int
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A backup as it is listed: when it was made, of what, what was wrong with the home then, and what is wrong with
+    its files now (where that was asked for)."""
+
+    name: str
+    at: str
+    live: str | None
+    articles: int
+    events: int
+    problems: tuple[str, ...]
+    damages: tuple[str, ...]
+
+
+def listed(folder: Path, check_all: bool) -> list[Listed]:
+    """The backups in a folder, oldest first; with `check_all`, all that they need is read. Raises `UsageError`,
+    `DamagedBackupError`."""
+    repository = Repository(folder)
+    return [
+        Listed(
+            it.name, it.at, it.live, it.rows.get("articles", 0), it.rows.get("events", 0),
+            tuple(it.problems), tuple(str(damage) for damage in repository.damages(it)) if check_all else (),
+        )
+        for it in repository.backups()
+    ]  # fmt: skip
+
+
+def backup(
+    home: Path, store: Store, target: Path, now: datetime, *, keep: int | None = None, quick: bool = False
+) -> Backed:
+    """Add a backup of a home to those in `target`, a folder made when absent; what they hold already is not written
+    again. Then write the backup out as a home and verify that; with `quick`, leave it at that.
+
+    With `keep`, the latest so many stay, unless something is wrong with the new one. Raises `UsageError`,
+    `StorageError`, `BusyError`; what fails or is killed leaves nothing that counts.
     """
-    if target.exists():
-        raise UsageError(f"{target} exists already; name a new folder for the backup")
-    if home == target or (home in target.parents and target.relative_to(home).parts[0] in _FOLDERS):
+    if home == target or (home in target.parents and target.relative_to(home).parts[0] in FOLDERS):
         raise UsageError(f"{target} lies within the home's own data; name a folder outside of it")
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    if keep is not None and keep < 1:
+        raise UsageError("keep at least one backup")
+    with writing(target):
+        repository = Repository.at(target)
+        with repository.alone():
+            repository.collect()  # what a killed run has left may not be whole
+            taking = Taking(repository, home, store)
+            name = repository.new_name(now)
+            made, problems = (taking.take(name, now), []) if quick else _tried(taking, name, now)
+            repository.commit(made)
+            removed = retire(repository, keep) if keep is not None and not problems else ()
+    return Backed(made.name, str(target), tuple(problems), repository.written, removed)
+
+
+def retire(repository: Repository, keep: int) -> tuple[str, ...]:
+    """Remove all but the latest `keep` backups, and what only they needed; their names. Inside `repository.alone`."""
+    names = tuple(it.name for it in repository.backups()[:-keep])
+    if names:
+        repository.remove(names)
+        repository.collect()
+    return names
+
+
+def _tried(taking: "Taking", name: str, now: datetime) -> tuple[Backup, list[Problem]]:
+    """A backup, and what is wrong with the home that it makes. Contents that an earlier one has left, and that the disk
+    has spoilt since, are written again."""
+    repository, made = taking.repository, taking.take(name, now)
     try:
-        partial.mkdir(parents=True)
-        _copy_views_and_truth(home, store, partial)
-        _copy_rest(home, partial)
-        problems = check_backup(partial)
-        partial.rename(target)
-    except OSError as error:
-        raise StorageError(
-            target, f"the backup cannot be written ({error.strerror})", "check the folder's rights and free space"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return problems
+        problems = _problems_of(repository, made)
+    except DamagedBackupError:
+        for damage in repository.damages(made):
+            Path(damage.file).unlink(missing_ok=True)
+        made = taking.take(name, now)
+        problems = _problems_of(repository, made)
+    return replace(made, problems=[problem.what for problem in problems]), problems
 
 
-def restore(source: Path, home: Path, replace: bool, now: datetime) -> Path | None:
-    """Put a backup in the place of a home's data, after checking it. Stop whatever uses the home first.
-
-    With `replace`, what is there is moved into `before-restore-…` beside it; returns that folder. Raises `UsageError`
-    when there is data and no `replace`, or `source` is no backup; `RecnewsError` when the backup is damaged.
-    """
-    if not (source / "corpora" / STORE_FILE).is_file():
-        raise UsageError(f"{source}: is not a backup: it has no corpora/{STORE_FILE}")
-    # Any of it, not only the store: a restore that was killed while moving things aside has left the rest.
-    occupied = bool(_held(home))
-    if occupied and not replace:
-        raise UsageError(f"{home} holds data already; --replace moves it aside")
-    problems = check_backup(source)
-    if problems:
-        raise RecnewsError(f"{source}: the backup is damaged: {problems[0].what}")
-    incoming = home / f".restoring-{os.getpid()}"
-    try:
-        _copy_all(source, incoming)
-        aside = _move_aside(home, now) if occupied else None
-        for folder in _FOLDERS:
-            (home / folder).mkdir(parents=True, exist_ok=True)
-            for entry in sorted((incoming / folder).iterdir()):
-                _put(entry, home / folder / entry.name)
-        if (incoming / SETTINGS_FILE).exists():
-            (incoming / SETTINGS_FILE).replace(home / SETTINGS_FILE)
-    except OSError as error:
-        raise StorageError(home, f"cannot be restored ({error})", "check the folder's rights and free space") from error
-    finally:
-        shutil.rmtree(incoming, ignore_errors=True)
-    return aside
+def _problems_of(repository: Repository, made: Backup) -> list[Problem]:
+    with repository.scratch() as folder:
+        write_home(repository, made, folder)
+        return check(folder)
 
 
-def check_backup(folder: Path) -> list[Problem]:
-    """Open a backup as a home of its own and verify it."""
-    store = Store(folder / "corpora")
-    try:
-        return verify(store, Generations(folder / "indexes"))
-    finally:
-        store.close()
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """Puts a home into a repository."""
+
+    repository: Repository
+    home: Path
+    store: Store
+
+    def take(self, name: str, now: datetime) -> Backup:
+        """The home as it is at one moment; the backup does not count yet. Again from the start when another process has
+        switched or removed generations meanwhile. Raises `StorageError` when that goes on and on."""
+        source = Generations(self.home / "indexes")
+        for attempt in range(1, _ATTEMPTS + 1):
+            current, names = source.current(), source.names()
+            try:
+                files = dict(self._files(names))
+                made = self._rows(Backup(name, now.isoformat(), self.store.rows.version, current.live), names)
+            except OSError:
+                if attempt == _ATTEMPTS or (current, names) == (source.current(), source.names()):
+                    raise
+                continue
+            if (current, names) == (source.current(), source.names()):
+                return replace(made, files=files)
+        raise StorageError(source.folder, "changes all the time", "wait for trainings to end, then run it again")
+
+    def _rows(self, made: Backup, generations: tuple[str, ...]) -> Backup:
+        rows, tables, counts = self.store.rows, dict[str, list[str]](), dict[str, int]()
+        with self.store.one_view():
+            for table in rows.tables:
+                tables[table], counts[table] = [], 0
+                for chunk, count in _chunks(rows.lines(table, generations)):
+                    tables[table].append(self.repository.put(chunk))
+                    counts[table] += count
+        columns = {table: list(rows.columns(table)) for table in tables}
+        return replace(made, columns=columns, tables=tables, rows=counts)
+
+    def _files(self, generations: tuple[str, ...]) -> Iterator[tuple[str, KeptFile]]:
+        for path in _paths(self.home, generations):
+            try:
+                yield path, self.repository.put_file(self.home / path)
+            except FileNotFoundError:
+                if path.startswith("indexes/"):
+                    raise  # a generation that goes is no generation
+                # else a quarantine file whose last row was just mended
 
 
-def _copy_views_and_truth(home: Path, store: Store, target: Path) -> None:
-    """Copy generations and store as they were at one time: again from the start when another process has switched or
-    pruned meanwhile. Index snapshots and sealed segments come and go, and are made again from the store: they are left
-    out."""
-    source, copied = Generations(home / "indexes"), target / "indexes"
-    for attempt in range(1, _ATTEMPTS + 1):
-        before = source.current(), source.names()
-        try:
-            shutil.copytree(source.folder, copied, copy_function=_link, ignore=_left_out, dirs_exist_ok=True)
-            store.backup(target / "corpora")
-        except OSError:
-            if attempt == _ATTEMPTS or before == (source.current(), source.names()):
-                raise
-        else:
-            if before == (source.current(), source.names()):
-                break
-        shutil.rmtree(target)
-    copy = Store(target / "corpora")
-    copy.vectors.retain(Generations(copied).names())  # not those of a generation that is just being built
-    copy.close()
+def _chunks(lines: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Lines in chunks of about a megabyte, and how many each holds. What a line says decides whether a chunk ends with
+    it: what is put in or taken out changes the chunk it lies in, and no other (content-defined chunking; Muthitacharoen
+    et al., A Low-bandwidth Network File System, 2001)."""
+    held, size = list[bytes](), 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if zlib.crc32(line) * _CHUNK < len(line) << 32 or size >= _LONGEST:
+            yield b"".join(held), len(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held), len(held)
 
 
-def _left_out(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith((".", "catalog-")) or name in {SEALED, ATLAS_FILE}]
+def _paths(home: Path, generations: tuple[str, ...]) -> Iterator[str]:
+    """Paths, below the home, of what people wrote and what was learned."""
+    for name in (SETTINGS_FILE, KEYS_FILE, f"indexes/{CURRENT_FILE}"):
+        if (home / name).exists():
+            yield name
+    for folder in ("corpora", *(f"indexes/{name}" for name in generations)):
+        for file in sorted((home / folder).rglob("*")):
+            if file.is_file() and not any(map(_left_out, file.relative_to(home / folder).parts)):
+                yield file.relative_to(home).as_posix()
 
 
-def _copy_rest(home: Path, target: Path) -> None:
-    """What people wrote: dictionary, quarantine, settings."""
-    for entry in (home / "corpora").iterdir():
-        if entry.name.startswith((STORE_FILE, ".", "before-restore-")):
-            continue
-        if entry.is_dir():
-            shutil.copytree(entry, target / "corpora" / entry.name, ignore=shutil.ignore_patterns(".*"))
-        else:
-            shutil.copy2(entry, target / "corpora" / entry.name)
-    if (home / SETTINGS_FILE).exists():
-        shutil.copy2(home / SETTINGS_FILE, target / SETTINGS_FILE)
-
-
-def _copy_all(source: Path, target: Path) -> None:
-    # With the write-ahead log: it holds what whoever last looked into the backup had no time to move out of it.
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{STORE_FILE}-shm"))
-
-
-def _link(source: str, target: str) -> str:
-    """A hard link, or a copy where there cannot be one. Generation files are never changed in place; `CURRENT` is
-    replaced as a whole."""
-    try:
-        os.link(source, target)
-    except OSError:
-        return shutil.copy2(source, target)
-    return target
-
-
-def _move_aside(home: Path, now: datetime) -> Path:
-    aside = home / f"before-restore-{now:%Y%m%dT%H%M%S}"
-    for folder in _FOLDERS:
-        (aside / folder).mkdir(parents=True, exist_ok=True)
-    for entry in _held(home):
-        entry.rename(aside / entry.relative_to(home))
-    if (home / SETTINGS_FILE).exists():
-        shutil.copy2(home / SETTINGS_FILE, aside / SETTINGS_FILE)
-    return aside
-
-
-def _held(home: Path) -> list[Path]:
-    """What lies in the folders of a home but for their READMEs."""
-    folders = [home / folder for folder in _FOLDERS if (home / folder).is_dir()]
-    return [entry for folder in folders for entry in sorted(folder.iterdir()) if entry.name != "README.md"]
-
-
-def _put(entry: Path, place: Path) -> None:
-    if place.exists():
-        if place.name == "README.md":
-            return
-        raise StorageError(place, "is in the way of the restored one", "move it away, or use --replace")
-    entry.rename(place)
+def _left_out(name: str) -> bool:
+    return name.startswith((".", "catalog-", STORE_FILE)) or name in (ATLAS_FILE, SEALED, "README.md", "watch.lock")

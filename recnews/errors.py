@@ -135,6 +135,14 @@ class DamagedGenerationError(RecnewsError):
         )
 
 
+class DamagedBackupError(RecnewsError):
+    """A backup's files are missing, altered or of an unknown format."""
+
+    def __init__(self, file: Path | str, reason: str) -> None:
+        self.file, self.reason = str(file), reason
+        super().__init__(f"the backup is damaged: {file}: {reason}; `recnews backups DIR --check` looks at all of them")
+
+
 class SealError(RecnewsError):
     """A segment cannot be sealed as asked."""
 

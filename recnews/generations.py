@@ -20,7 +20,7 @@ from recnews.errors import (
 )
 from recnews.generation import Generation, load_generation, sync
 
-_CURRENT_FILE = "CURRENT"
+CURRENT_FILE = "CURRENT"
 _DAMAGED_FILE = "DAMAGED"
 _LOCK_FILE = ".train.lock"
 _BUILDING = ".building-"
@@ -56,7 +56,7 @@ class Generations:
 
     def current(self) -> Current:
         """Which generation is live. Raises `StorageError` when the file that says so cannot be read."""
-        file = self.folder / _CURRENT_FILE
+        file = self.folder / CURRENT_FILE
         try:
             found = file.stat()  # every question asks; the file is replaced, never written into
             seen = (found.st_mtime_ns, found.st_ino, found.st_size)
@@ -219,10 +219,10 @@ class Generations:
             return False
 
     def _switch(self, current: Current) -> None:
-        temporary = self.folder / f".{_CURRENT_FILE}"  # one name: only who holds `training()` comes here
+        temporary = self.folder / f".{CURRENT_FILE}"  # one name: only who holds `training()` comes here
         temporary.write_text(json.dumps(asdict(current)) + "\n", encoding="utf-8")
         sync(temporary)
-        temporary.replace(self.folder / _CURRENT_FILE)
+        temporary.replace(self.folder / CURRENT_FILE)
         sync(self.folder)
 
     def _remove(self, name: str) -> None:

@@ -76,11 +76,13 @@ class Watched:
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """What was removed of readers: `events`, and `rejected` rows that waited in the quarantine. `elsewhere` names
-    folders of the home that hold older data, in which nothing was looked at."""
+    folders of the home that hold older data, in which nothing was looked at; `backups` those that knew the reader and
+    do no more."""
 
     events: int
     rejected: int
     elsewhere: tuple[str, ...]
+    backups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -471,8 +471,8 @@ def _toggle(room: Newsroom, key: str, count: str) -> object:
     return None
 
 
-def _backup(room: Newsroom, target: str) -> object:
-    return [problem.what for problem in room.backup(target)]
+def _backup(room: Newsroom, target: str, keep: str = "9") -> object:
+    return [problem.what for problem in room.backup(target, keep=int(keep), now=NOW).problems]
 
 
 _VERBS: dict[str, Callable[..., object]] = {
@@ -485,7 +485,7 @@ _VERBS: dict[str, Callable[..., object]] = {
     "prune": lambda room, keep: room.generations.prune(int(keep)),
     "hide": lambda room, *keys: room.editors.hide(keys),
     "delete": lambda room, *keys: room.delete(keys),
-    "forget": lambda room, user: room.readers.forget(user, now=NOW),
+    "forget": lambda room, user, *backups: room.readers.forget(user, backups=backups, now=NOW),
     "record": _record,
     "read": _read,
     "toggle": _toggle,
@@ -634,6 +634,7 @@ def _warm_up(folder: Path) -> None:
 
     import recnews.backup
     import recnews.embed.word2vec
+    import recnews.erasure
     import recnews.explore
     import recnews.privacy
     import recnews.verify  # noqa: F401

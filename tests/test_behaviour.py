@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recnews.backup import restore
 from recnews.behaviour.fit import fit_behaviour
 from recnews.behaviour.log import ReadLog, read_log
 from recnews.behaviour.model import Behaviour, Sums, sum_up
@@ -24,6 +23,7 @@ from recnews.errors import DamagedGenerationError
 from recnews.newsroom import Newsroom
 from recnews.readership import count, count_if_due
 from recnews.records import Draft, EventDraft, Float32, Recommendation
+from recnews.restore import restore
 from tests.test_generations import flip
 from tests.worlds import CHINESE, DAY, HOUR, NOW, read, small_settings
 
@@ -627,7 +627,7 @@ with Newsroom.open(sys.argv[1], USED) as room:
 def test_a_backup_keeps_what_was_learned(room: Newsroom, tmp_path: Path) -> None:
     room.record_many(crowd_reads("a20", 1))
     feed = repr(room.recommend("reader 0 0", 10, at=NOW))
-    assert room.backup(tmp_path / "backup") == []
+    assert room.backup(tmp_path / "backup").problems == ()
     restore(tmp_path / "backup", tmp_path / "restored", replace=False, now=NOW)
     with Newsroom.open(tmp_path / "restored", USED) as restored:
         assert repr(restored.recommend("reader 0 0", 10, at=NOW)) == feed

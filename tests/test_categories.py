@@ -197,9 +197,9 @@ def test_damage_is_found(newsroom: Newsroom, file: str, damage: object) -> None:
 
 
 def test_a_backup_predicts_too(newsroom: Newsroom, tmp_path: Path) -> None:
-    from recnews.backup import restore
+    from recnews.restore import restore
 
-    assert newsroom.backup(tmp_path / "copy") == []
+    assert newsroom.backup(tmp_path / "copy").problems == ()
     restore(tmp_path / "copy", tmp_path / "back", replace=False, now=NOW)
     with Newsroom.open(tmp_path / "back", SETTINGS) as other:
         other.ingest([without(article("医疗", 70))])

@@ -1,7 +1,6 @@
 """`recnews articles`, `dict`, `generations`, `status`, `verify`, `backup`, `restore`."""
 
 import re
-import shutil
 from pathlib import Path
 
 from tests.cli_world import SMALL, answer, run, write
@@ -133,8 +132,12 @@ def test_status(home: Path, tmp_path: Path) -> None:
 
 def test_backup_and_restore(home: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    assert answer(home, "backup", str(copy)) == {"backup": str(copy), "problems": []}
-    assert "exists already" in run(home, "backup", str(copy), code=2).stderr
+    made = answer(home, "backup", str(copy))
+    assert (made["folder"], made["problems"], made["removed"]) == (str(copy), [], [])
+    assert "0 B of it were new" in run(home, "backup", str(copy), "--quick").stdout
+    assert "it was written out and checked" in run(home, "backup", str(copy), "--keep", "2").stdout
+    listed = answer(home, "backups", str(copy), "--check")["backups"]
+    assert [(it["articles"], it["damages"]) for it in listed] == [(48, [])] * 2
     assert run(home, "verify").stdout == "all is well\n"
     before = feed(home)
     run(home, "articles", "delete", "--yes", "足球-1")
@@ -143,7 +146,9 @@ def test_backup_and_restore(home: Path, tmp_path: Path) -> None:
     assert Path(aside).is_dir()
     assert feed(home) == before
     fresh = tmp_path / "fresh"
-    assert answer(fresh, "restore", str(copy)) == {"home": str(fresh), "aside": None}
+    name = listed[0]["name"]
+    told = answer(fresh, "restore", str(copy), "--backup", name)
+    assert told == {"backup": name, "home": str(fresh), "aside": None, "forgotten_since": 0}
     assert feed(fresh) == before
-    shutil.rmtree(copy / "corpora")
-    assert "is not a backup" in run(fresh, "restore", str(copy), "--replace", code=2).stderr
+    (copy / "recnews-backups.json").unlink()
+    assert "is no folder of backups" in run(fresh, "restore", str(copy), "--replace", code=2).stderr

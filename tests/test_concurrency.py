@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from recnews.backup import restore
 from recnews.errors import UnknownArticleError
 from recnews.newsroom import Newsroom
 from recnews.records import Draft
+from recnews.restore import restore
 from tests.crash_world import (
     POINTS,
     USERS,

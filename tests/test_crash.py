@@ -5,6 +5,7 @@ statements and changes of files, or after some time. Each message names the poin
 every one of them, and by default 16 of each command are tried.
 """
 
+import gzip
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from recnews.repository import Repository
 from tests.crash_world import (
     POINTS,
     USERS,
@@ -241,3 +243,74 @@ def test_forgetting_killed_and_run_again_leaves_no_byte(world: World) -> None:
 
 def _holding(home: Path, text: bytes) -> list[str]:
     return [str(path) for path in sorted(home.rglob("*")) if path.is_file() and text in path.read_bytes()]
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["first", "second"])
+def test_a_backup_that_is_killed_does_not_count_and_the_next_one_is_whole(world: World, earlier: bool) -> None:
+    """And leaves no file of its own once the next one is done."""
+    base, host = fresh_copy(world.folder / "twice", world.folder / f"backed up {earlier}"), world.hosts[0]
+    folder = Path("backups")
+    if earlier:
+        assert host.one(Job(str(base), "backup", (str(base / folder),))).status == 0
+        assert host.one(world.job(base, "ingest", "first")).status == 0
+    home = fresh_copy(base, world.folder / f"backed up {earlier} watched")
+    outcome = host.one(Job(str(home), "backup", (str(home / folder), "1"), watch=True))
+    assert (outcome.status, outcome.result) == (0, []), outcome.trace
+    expected = _kept(home / folder)
+
+    def task(point: Point) -> Task:
+        def crash(host: Host) -> list[str]:
+            home = fresh_copy(base, world.folder / f"backup {earlier} {point.number}")
+            job = Job(str(home), "backup", (str(home / folder), "1"))
+            killed, told = host.one(replace(job, kill_at=point.number)), list[str]()
+            if (home / folder / "recnews-backups.json").exists():
+                repository = Repository(home / folder)
+                told += [str(damage) for it in repository.backups() for damage in repository.damages(it)]
+                told += ["no backup is left"] if earlier and not repository.backups() else []
+            rerun = host.one(job)
+            told += [] if (killed.status, rerun.status, rerun.result) == (-9, 0, []) else [killed.trace, rerun.trace]
+            told += [] if _kept(home / folder) == expected else [f"{_kept(home / folder) ^ expected}"]
+            shutil.rmtree(home)
+            return [f"killed before {point}: {line}" for line in told]
+
+        return crash
+
+    wrong = world.each([task(point) for point in chosen(outcome.points, POINTS)])
+    assert not wrong, "\n".join(wrong)
+
+
+def _kept(folder: Path) -> set[str]:
+    """The contents that a folder of backups holds; the lists differ in how many there were in a second."""
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.parent.name != "backups"}
+
+
+def test_forgetting_in_backups_killed_and_run_again_leaves_no_byte(world: World) -> None:
+    base, host = fresh_copy(world.folder / "live", world.folder / "forgetting in backups"), world.hosts[0]
+    for verb in ("backup", "backup"):
+        assert host.one(Job(str(base), verb, (str(base / "backups"),))).status == 0
+    home = fresh_copy(base, world.folder / "forgetting in backups watched")
+    outcome = host.one(Job(str(home), "forget", (USERS[0], str(home / "backups")), watch=True))
+    assert (outcome.status, _packed(home / "backups", USERS[0].encode())) == (0, [])
+    assert _packed(base / "backups", USERS[0].encode())
+
+    def task(point: Point) -> Task:
+        def crash(host: Host) -> list[str]:
+            home = fresh_copy(base, world.folder / f"forgetting in backups {point.number}")
+            job = Job(str(home), "forget", (USERS[0], str(home / "backups")))
+            killed = host.one(replace(job, kill_at=point.number))
+            rerun, repository = host.one(job), Repository(home / "backups")
+            told = [] if (killed.status, rerun.status) == (-9, 0) else [killed.trace, rerun.trace]
+            told += [str(damage) for it in repository.backups() for damage in repository.damages(it)]
+            told += [*_packed(home / "backups", USERS[0].encode()), *_holding(home, USERS[0].encode())]
+            told += [] if len(repository.backups()) == 2 else ["a backup is gone"]
+            shutil.rmtree(home)
+            return [f"killed before {point}: {line}" for line in told]
+
+        return crash
+
+    wrong = world.each([task(point) for point in chosen(outcome.points, POINTS)])
+    assert not wrong, "\n".join(wrong)
+
+
+def _packed(folder: Path, text: bytes) -> list[str]:
+    return [str(path) for path in sorted(folder.rglob("*.gz")) if text in gzip.decompress(path.read_bytes())]

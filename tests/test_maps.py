@@ -21,6 +21,7 @@ from recnews.maps.layout import ArticleMap
 from recnews.maps.trends import rising
 from recnews.newsroom import Newsroom
 from recnews.records import Float32
+from recnews.restore import restore
 from tests.conftest import EACH, WORLD
 from tests.worlds import DAY, NOW, TOPICS, article, articles, mapped_settings, read
 
@@ -39,7 +40,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
 @pytest.fixture
 def own(tmp_path: Path, drawn: Newsroom) -> Iterator[Newsroom]:
     """A copy of it, to change."""
-    assert drawn.backup(tmp_path / "own") == []
+    drawn.backup(tmp_path / "kept", quick=True)
+    restore(tmp_path / "kept", tmp_path / "own", replace=False, now=NOW)
     with Newsroom.open(tmp_path / "own", mapped_settings()) as newsroom:
         yield newsroom
 

@@ -1,5 +1,6 @@
 """What a reader may ask for: all that is held on them, and to be forgotten to the last byte."""
 
+import gzip
 import json
 import shutil
 import stat
@@ -17,6 +18,8 @@ from recnews.errors import BusyError, SettingsError, StorageError, UsageError
 from recnews.newsroom import Newsroom
 from recnews.records import EventDraft
 from recnews.rejected import Finder
+from recnews.repository import Repository
+from recnews.restore import restore
 from recnews.store import STORE_FILE, ReaderIds, Store
 from tests.cli_world import SMALL, answer, environment, process, run
 from tests.worlds import HOUR, NOW, articles, read, small_settings
@@ -239,7 +242,7 @@ def test_commands(home: Path, tmp_path: Path) -> None:
     assert run(home, "forget", ANN).stdout == "5 events and 2 rejected rows removed for good\n"
     assert run(home, "forget", ANN).stdout == "nothing was held\n"
     assert run(home, "export", ANN).stdout == "nothing is held\n"
-    assert answer(home, "forget", BOB) == {"events": 5, "rejected": 2, "elsewhere": []}
+    assert answer(home, "forget", BOB) == {"events": 5, "rejected": 2, "elsewhere": [], "backups": []}
     assert "2 readers forgotten since g000001 was trained; run `recnews train`" in run(home, "status").stdout
     run(home, "train", *SMALL)
     assert "forgotten" not in run(home, "status").stdout
@@ -269,14 +272,65 @@ def test_export_is_complete_and_in_order(world: Newsroom) -> None:
 # Backups
 
 
-def test_a_backup_keeps_what_it_holds_until_it_forgets_too(world: Newsroom, tmp_path: Path) -> None:
-    world.backup(tmp_path / "backup")
-    world.readers.forget(ANN)
-    assert places(tmp_path / "backup", ANN)
+def in_backups(folder: Path, *needles: str) -> set[str]:
+    """As `places`, for a folder of backups, packed files unpacked."""
+    for file in folder.rglob("*.gz"):
+        file.with_suffix(".txt").write_bytes(gzip.decompress(file.read_bytes()))
+    found = places(folder, *needles)
+    for file in folder.rglob("*.txt"):
+        file.unlink()
+    return found
+
+
+def test_forgetting_reaches_backups(world: Newsroom, tmp_path: Path) -> None:
+    """No byte is left in any of them; they stay what they were otherwise, and can be restored."""
+    folder = tmp_path / "backups"
+    world.backup(folder, now=NOW)
+    world.record("someone else", "足球-0", at=NOW)
+    world.backup(folder, now=NOW + HOUR)
+    assert in_backups(folder, ANN, f"waiting of {ANN}")
+    before = Repository(folder).backups()
+    told = run(world.home, "forget", ANN, "--backups", str(folder)).stdout
+    assert [f"and in the backup {folder}: {it.name}" in told for it in before] == [True, True]
     assert places(world.home, ANN) == set()
-    run(tmp_path / "backup", "forget", ANN)
-    assert places(tmp_path / "backup", ANN) == set()
-    run(tmp_path / "backup", "verify")
+    assert in_backups(folder, ANN, f"waiting of {ANN}") == set()
+    after = Repository(folder).backups()
+    assert [(it.name, it.at, set(it.files)) for it in after] == [
+        (it.name, it.at, {*it.files, "corpora/audit.jsonl"}) for it in before
+    ]
+    assert [it.rows["articles"] for it in after] == [48, 48]
+    assert (folder / "audit.jsonl").read_text().count("\n") == 1
+    done = restore(folder, tmp_path / "restored", replace=False, now=NOW, name=after[1].name)
+    assert done.forgotten_since == 0
+    with Newsroom.open(tmp_path / "restored", small_settings()) as restored:
+        assert restored.verify() == []
+        assert restored.readers.export(ANN).events == ()
+        assert len(restored.readers.export("someone else").events) == 1
+        assert restored.status().forgotten == 1, "what was learned knows the reader still"
+
+
+def test_a_reader_forgotten_since_a_backup_is_told_of_when_it_is_restored(world: Newsroom, tmp_path: Path) -> None:
+    world.backup(tmp_path / "backups", now=NOW)
+    world.readers.forget(ANN, now=NOW)
+    world.close()
+    told = run(world.home, "restore", str(tmp_path / "backups"), "--replace").stdout
+    assert "1 reader forgotten since that backup may be back: run `recnews forget USER` for each again" in told
+
+
+def test_no_reader_is_forgotten_when_a_folder_holds_no_backups(world: Newsroom, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder of backups"):
+        world.readers.forget(ANN, backups=[tmp_path])
+    assert world.readers.export(ANN).events
+
+
+def test_hashed_readers_are_forgotten_in_backups(private: Newsroom, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    private.record(ANN, "足球-0", at=NOW)
+    private.backup(folder, now=NOW)
+    mine = private.readers.export(ANN).stored_as
+    assert in_backups(folder, mine)
+    assert private.readers.forget(ANN, backups=[folder], now=NOW).backups
+    assert in_backups(folder, mine, ANN) == set()
 
 
 def test_what_a_restore_moved_aside_is_named(home: Path, tmp_path: Path) -> None:
@@ -457,8 +511,9 @@ def test_hashed_by_the_command_line(home: Path) -> None:
 
 def test_a_backup_of_a_hashed_home_is_one(private: Newsroom, tmp_path: Path) -> None:
     private.record(ANN, "足球-0", at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert private.backup(tmp_path / "backup") == []
-    with Newsroom.open(tmp_path / "backup", HASHING) as copy:
+    assert private.backup(tmp_path / "backup").problems == ()
+    restore(tmp_path / "backup", tmp_path / "restored", replace=False, now=NOW)
+    with Newsroom.open(tmp_path / "restored", HASHING) as copy:
         assert len(copy.readers.export(ANN).events) == 1
 
 

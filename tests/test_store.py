@@ -561,12 +561,22 @@ def test_a_file_that_is_no_store(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
-def test_a_copy_is_whole_while_others_write(store: Store, tmp_path: Path) -> None:
+def test_rows_there_and_back(store: Store, tmp_path: Path) -> None:
+    """Every table, as it was at one moment, whatever is written meanwhile."""
     store.articles.upsert(articles(["足球"], 5), NOW)
-    target = store.backup(tmp_path / "copy")
-    store.articles.upsert(articles(["金融"], 5), NOW)
-    copy = Store(target.parent)
+    store.events.add([read("ann", "足球-0"), read("\x00odd\n", "not there")])
+    with store.one_view():
+        before = {table: list(store.rows.lines(table, ())) for table in store.rows.tables}
+        other = Store(store.path.parent)
+        other.articles.upsert(articles(["金融"], 5), NOW)
+        other.close()
+        assert {table: list(store.rows.lines(table, ())) for table in store.rows.tables} == before
+    copy = Store(tmp_path / "copy")
+    copy.rows.fill((table, line) for table, lines in before.items() for line in lines)
+    assert {table: list(copy.rows.lines(table, ())) for table in copy.rows.tables} == before
     assert (copy.articles.count(), copy.check()) == (5, [])
+    with pytest.raises(StorageError, match="holds data already"):
+        copy.rows.fill([])
     copy.close()
     assert store.disk_bytes() > 0
     assert store.free_bytes() > 0

@@ -1,4 +1,4 @@
-"""`recnews status`, `verify`, `backup` and `restore`: the operator's day."""
+"""`recnews status`, `verify`, `seal`, `backup`, `backups` and `restore`: the operator's day."""
 
 from datetime import datetime
 from pathlib import Path
@@ -41,25 +41,55 @@ def seal(index_memory: common.IndexMemory = None, as_json: common.Json = False, 
 
 
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="The folder of backups; made when it is not there.", show_default=False),
+    ],
+    keep: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Keep the latest N backups there.", show_default=False)
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not write the backup out to see that it can be restored.")
+    ] = False,
     as_json: common.Json = False,
     home: common.Home = None,
 ) -> None:
-    """Copy the home into a new folder, while it is in use, and check the copy.
+    """Add a backup of the home to a folder of backups, while the home is in use.
 
-    Exits with 1 when something is wrong with the copy, which is so only when it is wrong with the home.
+    Only what has changed since the last one is written. Then the backup is written out as a home, checked, and
+    removed again, which takes the time and, for that long, the space of a restore. Exits with 1 when something is
+    wrong with it, which is so only when it is wrong with the home; --keep removes nothing then.
     """
     with common.opened(home) as newsroom:
-        problems = newsroom.backup(target)
-    place = target.absolute()
-    lines = views.problems(problems) or ["the copy was opened and checked: all is well"]
-    common.answer_with({"backup": place, "problems": problems}, [f"backed up to {place}", *lines], as_json)
-    if problems:
+        made = newsroom.backup(target, keep=keep, quick=quick)
+    common.answer_with(made, views.backed(made, quick), as_json)
+    if made.problems:
+        raise typer.Exit(1)
+
+
+def backups(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of backups.")],
+    check: Annotated[bool, typer.Option("--check", help="Read all that each needs and compare checksums.")] = False,
+    as_json: common.Json = False,
+) -> None:
+    """List the backups in a folder, oldest first.
+
+    With --check, exits with 1 when something that a backup needs is missing or not what it was.
+    """
+    from recnews.backup import listed
+
+    found = listed(folder.absolute(), check)
+    common.answer_with({"backups": found}, views.backups(found), as_json)
+    if any(it.damages for it in found):
         raise typer.Exit(1)
 
 
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `recnews backup` has written.")],
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of backups.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--backup", metavar="NAME", help="Which one; `recnews backups DIR` lists them. Else the latest."),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Move the data that is there aside first.")] = False,
     as_json: common.Json = False,
     home: common.Home = None,
@@ -67,13 +97,13 @@ def restore(
     """Put a backup in the place of the home's data. Stop whatever uses the home first.
 
     The backup is checked before anything is touched, and nothing is thrown away: with --replace, what was there is
-    moved into a folder before-restore-... in the home.
+    moved into a folder before-restore-... in the home. Readers whom the home has forgotten since the backup was made
+    are told in number: forget them again, or forget in backups at once (`recnews forget --backups`).
     """
     # No newsroom is opened: that would create the very store that must not be there.
-    from recnews import backup as backups
+    from recnews import restore as restoring
     from recnews.config import home_folder
 
     place = home_folder(common.given_home(home))
-    aside = backups.restore(source.absolute(), place, replace, datetime.now().astimezone())
-    lines = [f"restored {source} into {place}", *([f"what was there is in {aside}"] if aside else [])]
-    common.answer_with({"home": place, "aside": aside}, lines, as_json)
+    done = restoring.restore(source.absolute(), place, replace, datetime.now().astimezone(), name)
+    common.answer_with(done, views.restored(done), as_json)

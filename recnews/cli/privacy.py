@@ -14,15 +14,23 @@ User = Annotated[
 ]
 
 
-def forget(user: User, as_json: common.Json = False, home: common.Home = None) -> None:
+def forget(
+    user: User,
+    backups: Annotated[
+        list[Path] | None,
+        typer.Option("--backups", metavar="DIR", help="Forget in the backups of this folder, too; may be repeated."),
+    ] = None,
+    as_json: common.Json = False,
+    home: common.Home = None,
+) -> None:
     """Remove all that is held on a reader, for good and to the last byte.
 
     That writes the store anew, which takes as long as copying it, and once or twice its size of free disk meanwhile.
-    What was learned from all readers together is learned again without them at the next `recnews train`. Backups and
-    the publisher's own logs are not touched; `recnews --home BACKUP forget USER` works in a backup.
+    What was learned from all readers together is learned again without them at the next `recnews train`. Each backup
+    that knows the reader takes as long as restoring it. The publisher's own logs are not touched.
     """
     with common.opened(home) as newsroom:
-        found = newsroom.readers.forget(user)
+        found = newsroom.readers.forget(user, backups=backups or ())
     common.answer_with(found, views.forgotten(found), as_json)
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from recnews.cli.output import many, size, table, typed, when
 
 if TYPE_CHECKING:
+    from recnews.backup import Backed, Listed
     from recnews.generation import Manifest
     from recnews.newsroom.status import Status
     from recnews.records import Article, Held, Neighbors, Pin, Reason, Recommendation, Reject, Rules
     from recnews.reports import EventsReport, Forgotten, IngestReport, Segment
+    from recnews.restore import Restored
     from recnews.store import ArticleCard
     from recnews.verify import Problem
 
@@ -164,7 +166,7 @@ def forgotten(found: "Forgotten") -> list[str]:
     if found.events or found.rejected:
         lines = [f"{many(found.events, 'event')} and {many(found.rejected, 'rejected row')} removed for good"]
     older = [f"older data may hold more: {typed('--home', folder, 'forget', 'USER')}" for folder in found.elsewhere]
-    return lines + older
+    return [*lines, *(f"and in the backup {name}" for name in found.backups), *older]
 
 
 def held(found: "Held") -> list[str]:
@@ -248,3 +250,38 @@ def segments(found: Sequence["Segment"]) -> list[str]:
 def problems(found: Sequence["Problem"]) -> list[str]:
     """What is wrong, each with its remedy."""
     return [line for problem in found for line in (problem.what, f"  remedy: {problem.remedy}")]
+
+
+def backed(made: "Backed", quick: bool) -> list[str]:
+    """A backup that was made."""
+    lines = [f"backed up to {made.folder} as {made.name}; {size(made.new_bytes)} of it were new"]
+    if made.removed:
+        lines.append(f"removed {' '.join(made.removed)}")
+    if quick:
+        return [*lines, "not tried: `recnews backups DIR --check` reads it again"]
+    return lines + (problems(made.problems) or ["it was written out and checked: all is well"])
+
+
+def backups(found: "Sequence[Listed]") -> list[str]:
+    """One line a backup, and below it what is wrong."""
+    if not found:
+        return ["no backup yet"]
+    rows = table([it.name, it.live or "", many(it.articles, "article"), many(it.events, "event")] for it in found)
+    lines = []
+    for row, it in zip(rows, found, strict=True):
+        told = [*(f"  the home was not well: {what}" for what in it.problems), *(f"  {what}" for what in it.damages)]
+        lines += [row, *told]
+    return lines
+
+
+def restored(done: "Restored") -> list[str]:
+    """A backup that was put in place."""
+    lines = [f"restored {done.backup} into {done.home}"]
+    if done.aside:
+        lines.append(f"what was there is in {done.aside}")
+    if done.forgotten_since:
+        lines.append(
+            f"{many(done.forgotten_since, 'reader')} forgotten since that backup may be back: "
+            "run `recnews forget USER` for each again"
+        )
+    return lines

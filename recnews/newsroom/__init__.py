@@ -27,6 +27,7 @@ from recnews.servable import Filter
 from recnews.store import ArticleCard, ArticleText
 
 if TYPE_CHECKING:
+    from recnews.backup import Backed
     from recnews.embed.base import Progress
     from recnews.explore import Explorer
     from recnews.ingest import BytesRead, Given, OnError
@@ -330,11 +331,15 @@ class Newsroom(Home):
 
         return seal(self, aware(now))
 
-    def backup(self, target: str | Path) -> "list[Problem]":
-        """Copy this home into a new folder while it is in use; what is wrong with the copy."""
+    def backup(
+        self, target: str | Path, *, keep: int | None = None, quick: bool = False, now: datetime | None = None
+    ) -> "Backed":
+        """Add a backup of this home, while it is in use, to a folder of backups, and write it out to see that it is
+        whole; not so with `quick`. With `keep`, only the latest so many stay. Raises `UsageError`, `StorageError`,
+        `BusyError`."""
         from recnews.backup import backup
 
-        return backup(self.home, self.store, Path(target).absolute())
+        return backup(self.home, self.store, Path(target).absolute(), aware(now), keep=keep, quick=quick)
 
     # Inside
 

@@ -1,7 +1,11 @@
 """What a reader may ask for."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
+from recnews.config import given_reader_key
 from recnews.newsroom.given import aware, writable
 from recnews.newsroom.home import Home
 from recnews.newsroom.upkeep import count_log
@@ -32,16 +36,25 @@ class Readers:
         writable(user_id)
         return export(self._home.store, self._home.corpora, user_id)
 
-    def forget(self, user_id: str, *, now: datetime | None = None) -> Forgotten:
+    def forget(self, user_id: str, *, backups: Sequence[str | Path] = (), now: datetime | None = None) -> Forgotten:
         """Remove all that is held on a reader, to the last byte: events, article keys that only these named, rejected
         rows with their id. The store is written anew for it. `Status.forgotten` counts it until the next training.
+        `backups` are folders of backups in which the reader is forgotten, too.
 
         A reader who is not known is forgotten already. Killed at any moment and run again, all is gone. Raises
-        `StorageError`; `BusyError` while another process reads an older state of the store.
+        `StorageError`; `BusyError` while another process reads an older state of the store, or makes a backup;
+        `UsageError` for a folder that is none of backups, before anything is removed.
         """
+        from recnews.erasure import forget_in_backups
         from recnews.privacy import forget
+        from recnews.repository import Repository
 
         writable(user_id)
-        forgotten = forget(self._home.store, self._home.corpora, user_id, aware(now))
+        moment, folders = aware(now), [Repository(Path(folder).absolute()).folder for folder in backups]
+        forgotten = forget(self._home.store, self._home.corpora, user_id, moment)
         count_log(self._home)
-        return forgotten
+        key = given_reader_key()
+        changed = [
+            f"{folder}: {name}" for folder in folders for name in forget_in_backups(folder, user_id, moment, key)
+        ]
+        return replace(forgotten, backups=tuple(changed))

@@ -15,6 +15,7 @@ from recnews.store.listing import CameIn, Listing, Published, ReadBy
 from recnews.store.privacy import Forgetting, Privacy
 from recnews.store.readers import ReaderIds
 from recnews.store.readings import Hours, Pairs, ReadAges, Readings
+from recnews.store.rows import Rows
 from recnews.store.seen import SeenKeys
 from recnews.store.sources import SeenFile, Sources
 from recnews.store.stories import Stories
@@ -43,6 +44,7 @@ __all__ = [
     "ReadBy",
     "ReaderIds",
     "RipeWord",
+    "Rows",
     "RuleField",
     "RuleKind",
     "SeenFile",
@@ -84,6 +86,7 @@ class Store:
         self.editorial = Editorial(self._database)
         self.sources = Sources(self._database)
         self.listing = Listing(self._database)
+        self.rows = Rows(self._database)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -96,13 +99,6 @@ class Store:
     def check(self) -> list[str]:
         """What is wrong with the file itself; empty when all is well."""
         return self._database.check()
-
-    def backup(self, folder: Path) -> Path:
-        """A consistent copy into `folder` while others go on writing; returns the copy's path."""
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / STORE_FILE
-        self._database.backup(target)
-        return target
 
     def disk_bytes(self) -> int:
         """Size on disk, write-ahead log included."""

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,16 +108,6 @@ class Database:
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
-
-    def backup(self, target: Path) -> None:
-        """Copy the database to `target` while others go on using it (SQLite's online backup API)."""
-        with (
-            self._translated(),
-            closing(Database(target)) as copied,  # closed, so that all is in the one file
-            self._engine.connect() as source,
-            copied._engine.connect() as copy,
-        ):
-            _driver(source).backup(_driver(copy))
 
     def scrub(self) -> bool:
         """Write the file anew from what is in it, and empty the write-ahead log, so that no byte of what was deleted

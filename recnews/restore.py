@@ -1,0 +1,169 @@
+"""The way back from a backup: into a folder of its own to be looked at, or into the place of a home's data."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from recnews.config import SETTINGS_FILE
+from recnews.errors import RecnewsError, SchemaError, StorageError, UsageError
+from recnews.generations import Generations
+from recnews.privacy import AUDIT_FILE
+from recnews.repository import Backup, Repository
+from recnews.store import Store
+from recnews.verify import Problem, verify
+
+FOLDERS = ("corpora", "indexes")
+KEYS_FILE = "keys.json"
+_ASIDE = "before-restore-"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Which backup was put in place, where the data that was there is now, and how many readers that home had forgotten
+    since the backup was made: they are back."""
+
+    backup: str
+    home: str
+    aside: str | None
+    forgotten_since: int
+
+
+def restore(source: Path, home: Path, replace: bool, now: datetime, name: str | None = None) -> Restored:
+    """Put a backup, the latest unless one is named, in the place of a home's data, after writing it out beside that and
+    checking it. Stop whatever uses the home first.
+
+    With `replace`, what is there is moved into `before-restore-…` in the home. Keys of the service that the home has
+    stay, so that none is let in again that was taken back. Raises `UsageError` when there is data and no `replace`, or
+    `source` holds no such backup; `RecnewsError` when the backup is damaged. Nothing is changed then.
+    """
+    repository = Repository(source)
+    backup = chosen(repository, name)
+    # Any of it, not only the store: a restore that was killed while moving things aside has left the rest.
+    occupied = bool(_held(home))
+    if occupied and not replace:
+        raise UsageError(f"{home} holds data already; --replace moves it aside")
+    incoming, aside = home / f".restoring-{os.getpid()}", None
+    try:
+        incoming.mkdir(parents=True)
+        write_home(repository, backup, incoming)
+        problems = check(incoming)
+        if problems and not backup.problems:
+            raise RecnewsError(f"{source}: the backup {backup.name} is damaged: {problems[0].what}")
+        again = _forgotten_since(home, incoming)
+        aside = _move_aside(home, now) if occupied else None
+        _put_in_place(incoming, home)
+    except OSError as error:
+        raise StorageError(home, f"cannot be restored ({error})", "check the folder's rights and free space") from error
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    return Restored(backup.name, str(home), None if aside is None else str(aside), again)
+
+
+def chosen(repository: Repository, name: str | None) -> Backup:
+    """The backup of a name, else the latest. Raises `UsageError` where there is none."""
+    if name is not None:
+        return repository.backup(name)
+    if not (found := repository.backups()):
+        raise UsageError(f"{repository.folder} holds no backup yet")
+    return found[-1]
+
+
+def write_home(repository: Repository, backup: Backup, folder: Path) -> None:
+    """Write a backup out as a home, into an empty folder, with a store in SQLite whatever it was made from.
+
+    Raises `DamagedBackupError`, `SchemaError`, `OSError`.
+    """
+    for path, kept in backup.files.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        repository.copy(kept, place)
+    store = Store(folder / "corpora")
+    try:
+        fill(store, repository, backup)
+    finally:
+        store.close()
+
+
+def fill(store: Store, repository: Repository, backup: Backup) -> None:
+    """Put the rows of a backup into an empty store. Raises as `write_home`, and `StorageError` when it holds data."""
+    rows = store.rows
+    if backup.schema > rows.version:
+        raise SchemaError(str(repository.folder), backup.schema, rows.version)
+    other = [name for name in backup.tables if name not in rows.tables or backup.columns[name] != [*rows.columns(name)]]
+    if other:
+        raise StorageError(
+            repository.folder,
+            f"backup {backup.name} was made by a recnews that kept {other[0]} in another form",
+            "restore it with that version, then go on with this one",
+        )
+
+    def lines() -> Iterator[tuple[str, bytes]]:
+        for table in rows.tables:
+            for digest in backup.tables.get(table, ()):
+                yield table, repository.chunk(digest)
+
+    rows.fill(lines())
+
+
+def check(home: Path) -> list[Problem]:
+    """Open what was written out and verify it. That articles wait to be encoded is none of its faults."""
+    store = Store(home / "corpora")
+    try:
+        return [it for it in verify(store, Generations(home / "indexes")) if it.kind != "pending"]
+    finally:
+        store.close()
+
+
+def _forgotten_since(home: Path, incoming: Path) -> int:
+    """How many readers a home has forgotten of whom the backup still knows."""
+    known = set(_forgettings(incoming))
+    return sum(at not in known for at in _forgettings(home))
+
+
+def _forgettings(home: Path) -> Iterator[str]:
+    file = home / "corpora" / AUDIT_FILE
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        try:
+            yield str(json.loads(line)["at"])
+        except (ValueError, KeyError, TypeError):  # a line that was cut off; forgetting writes it again
+            continue
+
+
+def _put_in_place(incoming: Path, home: Path) -> None:
+    for folder in FOLDERS:
+        (home / folder).mkdir(parents=True, exist_ok=True)
+        for entry in sorted((incoming / folder).iterdir()) if (incoming / folder).exists() else ():
+            _put(entry, home / folder / entry.name)
+    if (incoming / SETTINGS_FILE).exists():
+        (incoming / SETTINGS_FILE).replace(home / SETTINGS_FILE)
+    if (incoming / KEYS_FILE).exists() and not (home / KEYS_FILE).exists():
+        (incoming / KEYS_FILE).replace(home / KEYS_FILE)
+
+
+def _move_aside(home: Path, now: datetime) -> Path:
+    aside = home / f"{_ASIDE}{now:%Y%m%dT%H%M%S}"
+    for folder in FOLDERS:
+        (aside / folder).mkdir(parents=True, exist_ok=True)
+    for entry in _held(home):
+        entry.rename(aside / entry.relative_to(home))
+    if (home / SETTINGS_FILE).exists():
+        shutil.copy2(home / SETTINGS_FILE, aside / SETTINGS_FILE)
+    return aside
+
+
+def _held(home: Path) -> list[Path]:
+    """What lies in the folders of a home but for their READMEs."""
+    folders = [home / folder for folder in FOLDERS if (home / folder).is_dir()]
+    return [entry for folder in folders for entry in sorted(folder.iterdir()) if entry.name != "README.md"]
+
+
+def _put(entry: Path, place: Path) -> None:
+    if place.exists():
+        if place.name == "README.md":
+            return
+        raise StorageError(place, "is in the way of the restored one", "move it away, or use --replace")
+    entry.rename(place)
