@@ -13,6 +13,7 @@ from recnews.records import Int64
 from recnews.store import Store, to_micros
 
 WEEK = timedelta(days=7)
+_MOST = 2**16 - 1
 _WORDS_TOLD = 12
 _TOPICS_TOLD = 6
 
@@ -142,6 +143,16 @@ class Mapped:
         words = [word for word in sorted(counts) if counts[word].total() > 1]
         rows = [[counts[word][week] for week in range(weeks)] for word in words]
         return words, np.array(rows, dtype=np.int64).reshape(-1, weeks)
+
+
+def packed(points: Points, reads: Int64, now: datetime) -> bytes:
+    """Points for a browser, little-endian: how many (32 bits), their ids (32 bits each), then, 16 bits each, x and y
+    from 0 to 65,535, topics, categories, days before `now` and `reads`, one column after the other."""
+    days = (to_micros(now) - points.published) // (WEEK // timedelta(microseconds=7))
+    across = np.rint((np.clip(points.places.T, -1, 1) + 1) / 2 * _MOST)
+    columns = (across[0], across[1], points.topics, points.categories, days, reads)
+    head = np.array([len(points.ids)], dtype="<u4").tobytes() + points.ids.astype("<u4").tobytes()
+    return head + b"".join(np.clip(column, 0, _MOST).astype("<u2").tobytes() for column in columns)
 
 
 def _told(rise: Rise, counts: Int64, topic: int, words: tuple[str, ...]) -> Rising:

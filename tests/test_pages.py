@@ -187,7 +187,7 @@ def test_every_problem_has_a_text() -> None:
 CHOSEN_BY_VALUE = (
     "problem.", "scope.", "theme.", "kind.", "source.", "part.", "reader.freshness", "reader.popularity",
     "reader.diversity", "done.", "became.", "counted.",
-    "words.span_",
+    "words.span_", "map.missing_", "map.by_",
 )  # fmt: skip
 """Groups of texts whose last part is a value."""
 

@@ -198,6 +198,6 @@ def test_the_operators_room_and_the_first_page(browser: Browser, keyed: tuple[Se
         seen.page.locator("#h-keys ~ div a").click()
         seen.in_order(f"revoke-{'phone-dark' if look else 'light'}")
         seen.go("/")
-        assert seen.page.locator(".doors li").count() == 4
+        assert seen.page.locator(".doors li").count() == 5
         seen.in_order(f"front-{'phone-dark' if look else 'light'}")
         seen.close()

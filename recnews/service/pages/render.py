@@ -28,6 +28,7 @@ NAVIGATION: tuple[tuple[str, str, Scope], ...] = (
     ("/desk", "desk.title", "read"),
     ("/reader", "reader.title", "read"),
     ("/words", "words.title", "read"),
+    ("/map", "map.title", "read"),
     ("/operator", "operator.title", "read"),
 )
 """Address, the name of its text, and the scope that is needed, in the order shown."""
