@@ -5,7 +5,7 @@ TESTS_AT_ONCE ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo browser test lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds clean help
+.PHONY: demo browser test test-scale lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -24,6 +24,9 @@ test: $(VENV)/.dev-installed browser  ## All tests, with branch coverage
 	$(BIN)/coverage run -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+test-scale: $(VENV)/.dev-installed  ## What needs servers: they are started on loopback ports, and stopped
+	$(BIN)/python -m pytest --scale
 
 lint: $(VENV)/.dev-installed  ## Style
 	$(BIN)/ruff check .

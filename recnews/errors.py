@@ -1,6 +1,7 @@
 """Every error recnews raises on purpose. Each composes its message from fields and says what to do next."""
 
 from pathlib import Path
+from typing import Self
 
 
 class RecnewsError(Exception):
@@ -141,6 +142,17 @@ class DamagedBackupError(RecnewsError):
     def __init__(self, file: Path | str, reason: str) -> None:
         self.file, self.reason = str(file), reason
         super().__init__(f"the backup is damaged: {file}: {reason}; `recnews backups DIR --check` looks at all of them")
+
+
+class ClusterError(RecnewsError):
+    """A Dask cluster cannot be used, or a worker of it is not prepared for what it was asked."""
+
+    def __init__(self, what: str, reason: str, remedy: str) -> None:
+        self.what, self.reason, self.remedy = what, reason, remedy
+        super().__init__(f"cluster: {what}: {reason}; {remedy}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
+        return type(self), (self.what, self.reason, self.remedy)
 
 
 class SealError(RecnewsError):

@@ -238,7 +238,11 @@ class Generation:
              if _may_be_learned(word)}
             for text in tokens
         ]  # fmt: skip
-        return encoded, keywords, Met(words, self._often, len(self._induced))
+        return encoded, keywords, self.met(words)
+
+    def met(self, words: Sequence[Mapping[str, int]]) -> Met:
+        """What texts hold of words that it has not learned, as it knows them now."""
+        return Met(words, self._often, self.rank)
 
     def refresh(self, store: Store) -> bool:
         """Take over the words that were induced since, by any process; whether there were any.
@@ -255,14 +259,28 @@ class Generation:
             self.refresh(store)
             return True
         new = [word for word in found if word.rank >= since]
-        if new:
-            latest = {word.word: word for word in new}  # in the order of their first stages
-            counts = np.array([word.articles for word in latest.values()], dtype=np.int64)
-            self.embedder.extend(list(latest), np.stack([word.vector for word in latest.values()]), counts)
-            self._induced += [word.key for word in new]
-            self._counted -= latest.keys()
-            self._counted |= {name for name, word in latest.items() if word.stage < self._often.stages - 1}
+        self.take_over(new)
         return bool(new)
+
+    @property
+    def rank(self) -> int:
+        """How many words it has taken over, one at a further stage counted anew: the rank of the next."""
+        return len(self._induced)
+
+    def take_over(self, new: Sequence[InducedWord]) -> None:
+        """Take over words by rank, the first of rank `rank`."""
+        if not new:
+            return
+        latest = {word.word: word for word in new}  # in the order of their first stages
+        counts = np.array([word.articles for word in latest.values()], dtype=np.int64)
+        self.embedder.extend(list(latest), np.stack([word.vector for word in latest.values()]), counts)
+        self._induced += [word.key for word in new]
+        self._counted -= latest.keys()
+        self._counted |= {name for name, word in latest.items() if word.stage < self._often.stages - 1}
+
+    def taken_since(self, rank: int) -> set[str]:
+        """The words it has taken over from a rank on."""
+        return {word for word, _ in self._induced[rank:]}
 
     def induce(self, store: Store) -> bool:
         """Give vectors to words that have been met often enough, and take them over; whether there were any."""

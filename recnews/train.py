@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,9 @@ from recnews.records import Tokens
 from recnews.store import ArticleText, Store
 from recnews.text import DictionaryWord, Tokenizer
 
+if TYPE_CHECKING:
+    from recnews.cluster import Cluster
+
 _TOKENS_FILE = "tokens.txt"
 _CHECKED = 500
 _AGES = 1_000_000
@@ -57,10 +60,12 @@ def train(
     promote: bool,
     progress: Progress,
     continued: bool = False,
+    cluster: "Cluster | None" = None,
 ) -> Generation:
     """Fit tokenizer, embedder and space on the stored articles, encode all of them, check, switch.
 
-    `continued` goes on from the weights of the generation that serves, and keeps its space.
+    `continued` goes on from the weights of the generation that serves, and keeps its space. The workers of a `cluster`
+    cut and encode; words are learned here.
 
     Nothing that is live is touched before the switch: killed at any moment and run again, the outcome is that of an
     undisturbed run. Raises `TrainingError`, `BusyError`, `StorageError`.
@@ -74,13 +79,14 @@ def train(
         name, folder = generations.begin()
         store.vectors.retain(generations.names())  # a killed training or pruning may have left some of others
         tokenizer = Tokenizer(settings.text, dictionary)
-        manifest = _fit(store, tokenizer, folder, settings=settings, progress=progress, start=start)
+        texts = _cut(store, tokenizer, progress, cluster)
+        manifest = _fit(texts, tokenizer, folder, settings=settings, progress=progress, start=start)
         manifest = replace(manifest, generation=name, created_at=now.isoformat(), promote=promote)
         manifest = replace(manifest, continued_from=source.id if source else None)
         write_manifest(folder, manifest)
         generation = load_generation(folder, name)  # what is checked is what was written
         try:
-            _encode_all(store, generation, progress)
+            _encode_all(store, generation, progress, cluster)
             quality = check(store, generation)
         finally:
             generation.close()
@@ -104,7 +110,9 @@ def train(
         generations.finish(name, folder)
         if promote:
             generations.switch_to(name)
-            index_pending(store, generations.load(name))  # what other processes ingested since all were encoded
+            index_pending(
+                store, generations.load(name), cluster=cluster
+            )  # what other processes ingested since all were encoded
         return generations.load(name)
 
 
@@ -200,11 +208,17 @@ def _source(generations: Generations, settings: EmbeddingSettings) -> Generation
 
 
 def _fit(
-    store: Store, tokenizer: Tokenizer, folder: Path, *, settings: Settings, progress: Progress, start: Start | None
+    texts: Iterator[Tokens],
+    tokenizer: Tokenizer,
+    folder: Path,
+    *,
+    settings: Settings,
+    progress: Progress,
+    start: Start | None,
 ) -> Manifest:
-    """Write tokenizer and embedder into the folder; returns what the manifest says of them."""
+    """Write tokenizer and an embedder of `texts` into the folder; returns what the manifest says of them."""
     (folder / TOKENIZER_FILE).write_text(json.dumps(tokenizer.state(), ensure_ascii=False, indent=1), encoding="utf-8")
-    corpus = TokenFile.write(folder / _TOKENS_FILE, _cut(store, tokenizer, progress))
+    corpus = TokenFile.write(folder / _TOKENS_FILE, texts)
     embedder, learned = _embedder(corpus, settings.embedding, progress, start)
     (folder / EMBEDDER_FOLDER).mkdir()
     embedder.save(folder / EMBEDDER_FOLDER)
@@ -225,10 +239,11 @@ def _fit(
     )
 
 
-def _cut(store: Store, tokenizer: Tokenizer, progress: Progress) -> Iterator[Tokens]:
-    total = store.articles.count()
-    for done, text in enumerate(store.articles.texts(), start=1):
-        yield tokenizer.document(text.title, text.summary, text.body)
+def _cut(store: Store, tokenizer: Tokenizer, progress: Progress, cluster: "Cluster | None") -> Iterator[Tokens]:
+    total, texts = store.articles.count(), store.articles.texts()
+    here = (tokenizer.document(text.title, text.summary, text.body) for text in texts)
+    for done, tokens in enumerate(cluster.cut(tokenizer, texts) if cluster else here, start=1):
+        yield tokens
         if done % 200 == 0:
             progress("tokens", min(done / total, 1.0))
     progress("tokens", 1.0)
@@ -251,6 +266,10 @@ def _embedder(
     return doc2vec.fit(corpus, settings, workers, progress), None
 
 
-def _encode_all(store: Store, generation: Generation, progress: Progress) -> None:
+def _encode_all(store: Store, generation: Generation, progress: Progress, cluster: "Cluster | None") -> None:
     total = max(store.articles.count(), 1)
-    index_pending(store, generation, live=False, progress=lambda done: progress("articles", min(done / total, 1.0)))
+
+    def tell(done: int) -> None:
+        progress("articles", min(done / total, 1.0))
+
+    index_pending(store, generation, live=False, progress=tell, cluster=cluster)

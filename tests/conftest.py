@@ -32,6 +32,22 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--scale", action="store_true", help="run the tests that need servers, and only these")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `scale` run when they are asked for, and then alone."""
+    scale = bool(config.getoption("--scale"))
+    others = [item for item in items if (item.get_closest_marker("scale") is not None) != scale]
+    if scale:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.get_closest_marker("scale") is not None]
+    else:
+        for item in others:
+            item.add_marker(pytest.mark.skip(reason="needs a server: make test-scale"))
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one generation, over eight articles of each of six topics. Copy it before you change it."""

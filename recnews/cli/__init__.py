@@ -110,6 +110,7 @@ for _name, _command, _examples in (
         generations.train,
         ("recnews train --embedder word2vec --dim 128 --epochs 10", "recnews train --continue"),
     ),
+    ("reindex", generations.reindex, ("recnews reindex", "recnews reindex --cluster tcp://10.0.0.5:8786")),
     ("recommend", serving.recommend, ("recnews recommend --user alice -n 5 --since 3d --explain",)),
     (
         "neighbors",

@@ -38,6 +38,14 @@ IndexMemory = Annotated[
     str | None,
     typer.Option(metavar="SIZE", help="Memory that the index may take, such as 500MB; else that of the settings."),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Cut and encode on the Dask cluster of this scheduler, such as tcp://10.0.0.5:8786; else on this machine.",
+        show_default=False,
+    ),
+]
 Count = Annotated[int, typer.Option("-n", metavar="N", min=1, max=10_000, help="At most this many.")]
 At = Annotated[
     str | None,

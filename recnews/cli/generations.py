@@ -40,6 +40,7 @@ def train(
         typer.Option("--continue", help="Go on from the live generation: learn what is new, keep neighbours in place."),
     ] = False,
     no_promote: Annotated[bool, typer.Option("--no-promote", help="Leave the live generation in place.")] = False,
+    cluster: common.Cluster = None,
     as_json: common.Json = False,
     home: common.Home = None,
 ) -> None:
@@ -48,7 +49,7 @@ def train(
     A new generation is built and checked beside the live one, then takes its place in one step. Options that are not
     given come from recnews.toml in the home. With --continue, --epochs counts the further passes.
     """
-    with common.opened(home) as newsroom, progress.stages() as bar:
+    with common.opened(home) as newsroom, newsroom.on_cluster(cluster), progress.stages() as bar:
         settings = newsroom.settings.override(
             "embedding",
             embedder=embedder,
@@ -68,6 +69,17 @@ def train(
     else:
         lines.append("it is live now" + (f"; `recnews generations rollback` returns to {before}" if before else ""))
     common.answer_with(_as_json(made.manifest, not no_promote) | {"seconds": seconds}, lines, as_json)
+
+
+def reindex(cluster: common.Cluster = None, as_json: common.Json = False, home: common.Home = None) -> None:
+    """Encode all articles anew with the live generation, as if none had been encoded.
+
+    For when vectors are damaged, or another version of a library counts otherwise. Feeds go on meanwhile. Stopped and
+    run again, it continues.
+    """
+    with common.opened(home) as newsroom, newsroom.on_cluster(cluster), progress.stages() as bar:
+        count = newsroom.reindex(bar)
+    common.answer_with({"encoded": count}, [f"encoded {output.many(count, 'article')} anew"], as_json)
 
 
 @app.callback()

@@ -58,6 +58,7 @@ def ingest(
     encoding: Encoding = "",
     dry_run: DryRun = False,
     on_error: OnErrorOption = OnError.QUARANTINE,
+    cluster: common.Cluster = None,
     as_json: common.Json = False,
     home: common.Home = None,
 ) -> None:
@@ -67,7 +68,7 @@ def ingest(
     An article whose id is stored already is changed where it differs. Run again after a stop, it continues.
     """
     reading = reading_of(rename, timezone, format, encoding)
-    with common.opened(home) as newsroom, progress.bytes_read("articles") as bar:
+    with common.opened(home) as newsroom, newsroom.on_cluster(cluster), progress.bytes_read("articles") as bar:
         report = newsroom.ingest(list(paths), reading, on_error=on_error.value, dry_run=dry_run, progress=bar)
     lines = views.ingested(report, dry_run) + _mend("ingest", report.quarantine, reading, home)
     common.answer_with(report, lines, as_json)

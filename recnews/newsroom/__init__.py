@@ -190,8 +190,18 @@ class Newsroom(Home):
             now=datetime.now(UTC),
             promote=promote,
             continued=continued,
+            cluster=self.cluster,
             progress=progress or (lambda _stage, _share: None),
         )
+
+    def reindex(self, progress: "Progress | None" = None) -> int:
+        """Encode all articles anew with the live generation; how many. One that was stopped goes on where it was.
+
+        Raises `NoGenerationError`.
+        """
+        from recnews.newsroom.upkeep import encode_all_again
+
+        return encode_all_again(self, progress or (lambda _stage, _share: None))
 
     # What goes out
 

@@ -80,7 +80,12 @@ class _Process:
         self._thread = ThreadPoolExecutor(1)
         self._doing: Future[int] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        told = {"home": str(home.home), "settings": home.settings.model_dump_json(), "step": step}
+        told: dict[str, str | None] = {
+            "home": str(home.home),
+            "settings": home.settings.model_dump_json(),
+            "step": step,
+        }
+        told["cluster"] = home.cluster.address if home.cluster and step == "encode" else None
         try:
             self._process = processes.start("recnews.newsroom.beside")
             self._write(json.dumps(told))
@@ -138,7 +143,8 @@ def serve(given: IO[bytes], answers: IO[bytes]) -> None:
     from recnews.newsroom.home import Home
 
     told = json.loads(given.readline())
-    with Home.open(told["home"], Settings.model_validate_json(told["settings"])) as home, seldom_collected():
+    settings = Settings.model_validate_json(told["settings"])
+    with Home.open(told["home"], settings) as home, home.on_cluster(told["cluster"]), seldom_collected():
         for _ in given:
             if told["step"] == "encode":
                 count = catch_up(home, home.serving.generation(prepared=True), count=False)

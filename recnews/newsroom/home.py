@@ -1,8 +1,10 @@
 """An open home: what is stored, what was learned from it, and what answers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from recnews.config import Settings, given_reader_key, home_folder, load_settings
 from recnews.index.archive import ArchiveSettings
@@ -10,6 +12,9 @@ from recnews.index.engines import FAISS
 from recnews.newsroom.generations import HomeGenerations
 from recnews.serving import Serving
 from recnews.store import ReaderIds, Store
+
+if TYPE_CHECKING:
+    from recnews.cluster import Cluster
 
 
 class Home:
@@ -25,6 +30,7 @@ class Home:
         self.store = _open_store(self.corpora, settings)
         self.generations = HomeGenerations(self)
         self.serving = Serving(self.store, self.generations, archive_settings(settings))
+        self.cluster: Cluster | None = None
 
     @classmethod
     def open(cls, home: str | Path | None = None, settings: Settings | None = None) -> Self:
@@ -35,6 +41,25 @@ class Home:
         """
         folder = home_folder(home)
         return cls(folder, load_settings(folder) if settings is None else settings)
+
+    @contextmanager
+    def on_cluster(self, address: str | None) -> Iterator[Self]:
+        """Have articles cut into words and encoded by the workers of a Dask cluster, as long as this lasts; None for
+        this machine alone. What is stored is the same.
+
+        Raises `UsageError` for what is no address, `ClusterError` when no scheduler answers, `MissingExtraError`.
+        """
+        if address is None:
+            yield self
+            return
+        from recnews.cluster import Cluster
+
+        with Cluster.open(address) as cluster:
+            self.cluster = cluster
+            try:
+                yield self
+            finally:
+                self.cluster = None
 
     def close(self) -> None:
         """Give files and processes back."""

@@ -10,9 +10,11 @@ from recnews.index.planning import SegmentSettings
 from recnews.reports import Segment
 
 if TYPE_CHECKING:
+    from recnews.embed.base import Progress
     from recnews.newsroom.home import Home
 
 _SNAPSHOT_AFTER = 1000
+_REINDEXING = "REINDEXING"
 _log = logging.getLogger("recnews")
 
 
@@ -39,10 +41,34 @@ def catch_up(home: "Home", generation: Generation, count: bool = True) -> int:
     """Encode what is stored and a generation, live or not, has not encoded; otherwise as `make_searchable`."""
     from recnews.indexing import index_pending
 
-    indexed = index_pending(home.store, generation)
+    indexed = index_pending(home.store, generation, cluster=home.cluster)
     if count:
         _count(home, generation)
     return indexed
+
+
+def encode_all_again(home: "Home", progress: "Progress") -> int:
+    """Encode all articles anew with the generation that serves; how many. A file in its folder says that this has
+    begun: one that was stopped goes on where it was. Raises `NoGenerationError`."""
+    from recnews.indexing import index_pending
+
+    generation = home.serving.generation(prepared=True)
+    begun, vectors, done = generation.folder / _REINDEXING, home.store.vectors, 0
+    if not begun.exists():
+        vectors.encode_again(generation.id)
+        begun.touch()
+    total = max(vectors.distance_of(generation.id), 1)
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done = count
+        progress("articles", min(count / total, 1.0))
+
+    index_pending(home.store, generation, progress=tell, cluster=home.cluster)
+    begun.unlink()
+    group(home)
+    save_snapshot(home)
+    return done
 
 
 def count_log(home: "Home") -> None:

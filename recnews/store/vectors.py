@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import ArticleId, Float32, Guess
@@ -61,11 +61,11 @@ class Vectors:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def pending(self, generation: str, limit: int, by_change: bool = False) -> Pending:
+    def pending(self, generation: str, limit: int, by_change: bool = False, after: Token | None = None) -> Pending:
         """The next articles, in order of change, that `generation` has yet to encode; with `by_change` only those of
-        one transaction."""
+        one transaction. They come after the generation's place, or after another one, for who looks ahead."""
         with self._database.read() as connection:
-            seq, last_id = _indexed_through(connection, generation)
+            seq, last_id = _indexed_through(connection, generation) if after is None else _place(after)
             window = connection.execute(
                 select(article_ids.c.seq, article_ids.c.id, articles.c.text_digest, vectors.c.text_digest.label("done"))
                 .outerjoin_from(article_ids, articles, articles.c.article_id == article_ids.c.id)
@@ -303,6 +303,21 @@ class Vectors:
         """Let a generation look at every article again; vectors that still fit are kept."""
         with self._database.write() as connection:
             connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
+
+    def encode_again(self, generation: str) -> None:
+        """Let a generation encode every article again. Vectors that are there answer until others take their place."""
+        with self._database.write(derived=True) as connection:
+            connection.execute(update(vectors).where(vectors.c.generation == generation).values(text_digest=b""))
+            connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
+
+    def distance_of(self, generation: str) -> int:
+        """How many articles have changed since the place that a generation has reached."""
+        with self._database.read() as connection:
+            return count_rows(
+                connection,
+                article_ids,
+                tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(*_indexed_through(connection, generation)),
+            )
 
 
 def _changes_query() -> Select[Any]:
