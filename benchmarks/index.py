@@ -24,7 +24,9 @@ from typing import Any
 
 import numpy as np
 from data import xwlb, xwlb_path
+from grown import FIRST, grown_home
 from report import save, table
+from rows import Row, not_run
 
 from recnews import Newsroom
 from recnews.catalog import Catalog
@@ -44,6 +46,8 @@ K = 50
 LINKS, CONSTRUCTION = 16, 100
 EFFORTS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 PARTS = ("flat", "sealed", "hnswlib", "usearch", "faiss")
+NOISE = 0.5
+SEALING = 7000  # bytes a row at the peak of sealing, vectors included
 _BLOCK = 50_000
 
 Found = dict[str, Any]
@@ -79,6 +83,40 @@ def main() -> None:
                 save(f"index-{size}-{part}", {"rows": size, "noise": asked.noise, "days": DAYS, "k": K} | found)
                 rows += [(f"{size:,}", *row) for row in ROWS[part](found)]
     table(rows)
+
+
+def rows(articles: int, folder: Path) -> list[Row]:
+    """The ten nearest over everything, by recnews and by each other library, with the words and readers of a grown
+    home; and what exact search takes."""
+    what, memory = f"neighbours over everything, {articles:,} vectors", os.sysconf("SC_PHYS_PAGES") * 4096
+    if articles * SEALING > memory:
+        return [not_run(what, f"sealing takes some {articles * SEALING / 1e9:.0f} GB, {memory / 1e9:.0f} GB are here")]
+    here = folder / "vectors" / f"{articles}-{NOISE}"
+    if not (folder / "vectors" / "real.npy").exists():
+        real(grown_home(folder, FIRST)[0], folder / "vectors")
+    here.mkdir(parents=True, exist_ok=True)
+    if not (here / "exact.npy").exists():
+        alone("grow", here, articles, NOISE)
+    mine = alone("sealed", here, 10) | alone("ask", here, 10)
+    return [beside(what, articles, mine, name, here) for name in PARTS[2:]]
+
+
+def beside(what: str, articles: int, mine: Found, name: str, here: Path) -> Row:
+    """Throughput and memory beside one other library, at equal recall."""
+    aim = "throughput >= the best of them - 10%"
+    if not importlib.util.find_spec(name):
+        return not_run(what, f"{name} is not installed", name, aim)
+    other = alone(name, here, 10)
+    rates = [1000 / it["ten nearest"]["mean"] for it in (mine, other)]
+    sealed = sum(it["rows"] * it["bytes a row"] for it in mine["segments"])
+    told = f"{rates[0]:,.0f} against {rates[1]:,.0f} a second, recall {mine['recall']:.3f}, {other['recall']:.3f}; "
+    told += f"{mine['memory'] / 1e6:,.0f} MB and {sealed / 1e6:,.0f} MB mapped against {other['memory'] / 1e6:,.0f} MB"
+    figures = {
+        "neighbours p50 ms": mine["ten nearest"]["p50"], "neighbours p99 ms": mine["ten nearest"]["p99"],
+        f"{name} p50 ms": other["ten nearest"]["p50"], "seconds to seal": mine["seconds to seal"],
+        f"{name}, seconds to build": other["seconds to build"], "peak memory of sealing, MB": mine["peak memory"] / 1e6,
+    }  # fmt: skip
+    return Row(what, name, aim, told, f"{rates[0] / rates[1]:.2f}", rates[0] >= 0.9 * rates[1], articles, figures)
 
 
 def real(home: Path | None, folder: Path) -> None:

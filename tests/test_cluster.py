@@ -4,6 +4,7 @@ whatever becomes of them."""
 import json
 import logging
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -174,6 +175,40 @@ def test_a_worker_that_is_killed_costs_its_batch_only(
     assert differences(ingest(home, mortal.address), alone) == []
     assert len(answered) >= len(ROWS) // 5
     assert all(answered), "another worker has done it"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import recnews.cluster
+from recnews.cluster import studies
+from recnews.cluster.team import Team
+from tests.test_cluster import ingest
+
+recnews.cluster._CHUNK, studies._WORTH, result, left = 5, 1, Team.result, [10]
+
+def counted(self, task):
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result(self, task)
+
+Team.result = counted
+ingest(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_a_command_that_is_killed_goes_on_when_run_again(
+    home: Path, alone: dict[str, Any], shared: DaskWorld, answered: list[bool]
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(home), shared.address], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with Newsroom.open(home, settings()) as room, room.on_cluster(shared.address):
+        before = room.store.vectors.counts()["g000001"] - 48
+        assert 0 < before < len(ROWS)
+        assert room.ingest(ROWS, now=NOW).indexed == len(ROWS) - before
+    assert differences(state_of(home), alone) == []
+    assert len(answered) < len(ROWS) // 5 + 20, "what was done before was not done again"
 
 
 def test_a_worker_that_comes_later_joins(
