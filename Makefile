@@ -5,7 +5,7 @@ TESTS_AT_ONCE ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo browser test test-scale lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds clean help
+.PHONY: demo browser test test-scale servers lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -25,7 +25,13 @@ test: $(VENV)/.dev-installed browser  ## All tests, with branch coverage
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-test-scale: $(VENV)/.dev-installed  ## What needs servers: they are started on loopback ports, and stopped
+servers:  ## PostgreSQL's programs for `make test-scale`, from Debian's packages
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql; \
+	} || { echo "There is no PostgreSQL, and it cannot be installed here: apt-get install postgresql" >&2; exit 1; }
+
+test-scale: $(VENV)/.scale-installed servers  ## What needs servers: they are started on loopback ports, and stopped
 	$(BIN)/python -m pytest --scale
 
 lint: $(VENV)/.dev-installed  ## Style
@@ -75,6 +81,10 @@ $(VENV)/.demo-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.scale-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[scale]'
 	@touch $@
 
 $(VENV)/.deploy-installed: pyproject.toml constraints.txt | $(VENV)/bin/python

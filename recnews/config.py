@@ -4,13 +4,25 @@ Constants that tune quality stand here with the measurement that chose them; `do
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializationInfo,
+    TypeAdapter,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 
 from recnews.errors import SettingsError, StorageError
 
@@ -18,6 +30,10 @@ SETTINGS_FILE = "recnews.toml"
 _ENV_PREFIX = "RECNEWS_"
 _ENV_HOME = "RECNEWS_HOME"
 _ENV_READER_KEY = "RECNEWS_READER_KEY"
+_STORE_ADDRESS = re.compile(r"postgresql(\+psycopg)?://.+")
+
+
+_WITH_SECRETS = {"secrets": True}
 
 
 class _Section(BaseModel):
@@ -374,6 +390,9 @@ class ServiceSettings(_Section):
 class Settings(_Section):
     """All settings of a home, as read from `recnews.toml` and `RECNEWS_SECTION__KEY` variables."""
 
+    store: SecretStr = SecretStr("")
+    """Where articles and events are kept: `postgresql+psycopg://user:password@host/database` (extra `postgres`, see
+    docs/scaling.md); empty for the file `corpora/recnews.sqlite`. Never shown."""
     text: TextSettings = TextSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     behaviour: BehaviourSettings = BehaviourSettings()
@@ -387,13 +406,29 @@ class Settings(_Section):
     privacy: PrivacySettings = PrivacySettings()
     service: ServiceSettings = ServiceSettings()
 
+    @field_validator("store")
+    @classmethod
+    def _is_an_address(cls, given: SecretStr) -> SecretStr:
+        if given.get_secret_value() and not _STORE_ADDRESS.fullmatch(given.get_secret_value()):
+            raise ValueError("is no address such as postgresql+psycopg://user:password@host/database")
+        return given
+
+    @field_serializer("store")
+    def _masked(self, given: SecretStr, info: SerializationInfo) -> str:
+        secret = given.get_secret_value()
+        return secret if (info.context or {}).get("secrets") else secret and "**********"
+
+    def with_secrets(self) -> str:
+        """As JSON, to be handed to a process of our own over a pipe and not to be shown."""
+        return self.model_dump_json(context=_WITH_SECRETS)
+
     def override(self, section: str, **values: Any) -> "Settings":
         """A copy with some values of one section replaced; `None` values are left as they are.
 
         Raises `SettingsError` when a value is out of range.
         """
         given = {name: value for name, value in values.items() if value is not None}
-        merged = self.model_dump()
+        merged = self.model_dump(context=_WITH_SECRETS)
         merged[section] = merged[section] | given
         return _validated(merged, "command line")
 
@@ -433,12 +468,16 @@ def load_settings(home: Path, environ: Mapping[str, str] | None = None) -> Setti
 
 
 def _with_environment(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """`values` with `RECNEWS_FEED__DIVERSITY=0.3` and the like laid over them."""
-    merged = {section: dict(keys) for section, keys in values.items()}
+    """`values` with `RECNEWS_FEED__DIVERSITY=0.3`, `RECNEWS_STORE=…` and the like laid over them."""
+    merged = {name: dict(given) if isinstance(given, Mapping) else given for name, given in values.items()}
     for name, value in sorted(environ.items()):
         section, separator, key = name.removeprefix(_ENV_PREFIX).lower().partition("__")
-        if name.startswith(_ENV_PREFIX) and separator:
+        if not name.startswith(_ENV_PREFIX):
+            continue
+        if separator:
             merged.setdefault(section, {})[key] = value
+        elif section in Settings.model_fields:
+            merged[section] = value
     return merged
 
 

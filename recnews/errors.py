@@ -65,6 +65,14 @@ class StorageError(RecnewsError):
         super().__init__(f"{path}: {reason}; {remedy}")
 
 
+class UnreachableError(StorageError):
+    """The server that holds the store does not answer now; the same again may succeed. What was acknowledged before
+    is kept, and what fails so was not acknowledged."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason, "try again in a moment")
+
+
 class SchemaError(RecnewsError):
     """The store was written by a version of recnews that this one does not know."""
 

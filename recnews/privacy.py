@@ -32,7 +32,7 @@ def forget(store: Store, corpora: Path, user_id: str, now: datetime) -> Forgotte
     Killed at any moment and run again, all is gone. Raises `StorageError`, `BusyError`.
     """
     quarantine, finder = corpora / "quarantine", _finder(store, user_id)
-    with _alone(corpora):
+    with _alone(store, corpora):
         Quarantine(quarantine, "events", now.date())  # removes what killed runs have left there
         held = sum(1 for _ in rejected.rows_of(quarantine, finder))
         events = store.privacy.forget(user_id.strip(), held, now)
@@ -73,7 +73,7 @@ def reader_key(corpora: Path, given: bytes | None) -> bytes:
 
 def hash_what_is_stored(store: Store, corpora: Path) -> None:
     """The rest of `store.privacy.adopt`: hash ids in rejected rows, and leave no byte of plain ones in the store."""
-    with _alone(corpora):
+    with _alone(store, corpora):
         rejected.mask(corpora / "quarantine", _hashing(store.readers, formats.reader_columns(ReadOptions())))
         store.privacy.scrub()
         store.privacy.adopted()
@@ -90,12 +90,13 @@ def with_hashed_rejects(
 
 
 @contextmanager
-def _alone(corpora: Path) -> Iterator[None]:
+def _alone(store: Store, corpora: Path) -> Iterator[None]:
     """Wait for other runs of what is done in here: they rewrite the same files."""
     lock = os.open(corpora, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        with store.alone("removing what is held on readers", wait=True):
+            yield
     finally:
         os.close(lock)
 

@@ -41,7 +41,7 @@ def verify(store: Store, generations: Generations) -> list[Problem]:
 
 def _problems(store: Store, generations: Generations) -> list[Problem]:
     problems = [
-        Problem("truth", f"{store.path}: {line}", "restore a backup: `recnews restore DIR`") for line in store.check()
+        Problem("truth", f"{store.place}: {line}", "restore a backup: `recnews restore DIR`") for line in store.check()
     ]
     for name in generations.names():
         try:

@@ -2,14 +2,19 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
 
+from recnews.config import Settings
 from recnews.newsroom import Newsroom
 from recnews.store import Store
+from tests.scale.postgres import QUICK, Postgres
 from tests.worlds import CHINESE, ENGLISH, articles, small_settings
 
 # The same examples on every machine, and no deadline: the cores are shared.
@@ -18,6 +23,8 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("suite")
 
+_DATABASE = count()
+_SERVERS = Path(__file__).parent / "scale"
 WORLD = (*CHINESE, *ENGLISH)
 EACH = 8
 
@@ -37,15 +44,69 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `scale` run when they are asked for, and then alone."""
+    """Tests marked `scale` run when they are asked for; what is about SQLite's file runs on that alone."""
     scale = bool(config.getoption("--scale"))
-    others = [item for item in items if (item.get_closest_marker("scale") is not None) != scale]
-    if scale:
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item.get_closest_marker("scale") is not None]
-    else:
-        for item in others:
+    chosen = [item for item in items if not (item.get_closest_marker("only_sqlite") and _is_scale(item))]
+    chosen = [item for item in chosen if _is_scale(item)] if scale else chosen
+    if not scale:
+        for item in filter(_is_scale, chosen):
             item.add_marker(pytest.mark.skip(reason="needs a server: make test-scale"))
+    kept = set(map(id, chosen))
+    config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
+    items[:] = chosen
+
+
+def _is_scale(item: pytest.Item) -> bool:
+    return item.get_closest_marker("scale") is not None or _SERVERS in item.path.parents
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server with nothing in it but what tests make."""
+    server = Postgres()
+    try:
+        server.create()
+        server.start(*QUICK, "max_connections=200")
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.scale)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """What a test keeps its store on."""
+    return str(request.param)
+
+
+@contextmanager
+def new_address(engine: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty store: none for a file, else that of a new database."""
+    if engine == "sqlite":
+        yield ""
+        return
+    with database(request.getfixturevalue("postgres"), "template1") as made:
+        yield made
+
+
+@pytest.fixture
+def address(engine: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a test keeps its store: in a file of its folder, or in a database of its own."""
+    with new_address(engine, request) as made:
+        yield made
+
+
+@contextmanager
+def database(server: Postgres, template: str) -> Iterator[str]:
+    """A new database that is a copy of another one."""
+    name = f"test_{next(_DATABASE)}"
+    server.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.address(name)
+    server.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def settings_at(address: str) -> Settings:
+    """The settings of small homes, with a store elsewhere."""
+    return small_settings().model_copy(update={"store": SecretStr(address)})
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +133,8 @@ def newsroom(home: Path) -> Iterator[Newsroom]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, address: str) -> Iterator[Store]:
     """An empty store."""
-    opened = Store(tmp_path / "corpora")
+    opened = Store(tmp_path / "corpora", address=address)
     yield opened
     opened.close()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from recnews.errors import RowError, StorageError, UsageError
 from recnews.newsroom import Newsroom
 from recnews.reports import IngestReport
+from recnews.store import STORE_FILE
 from tests.worlds import HOUR, NOW, article, articles, read, small_settings
 
 
@@ -25,7 +26,7 @@ def empty(tmp_path: Path) -> Iterator[Newsroom]:
 
 def dump(newsroom: Newsroom) -> list[str]:
     """The whole store as SQL, but for how far a generation has looked."""
-    connection = sqlite3.connect(newsroom.store.path)
+    connection = sqlite3.connect(newsroom.store.folder / STORE_FILE)
     lines = [line for line in connection.iterdump() if 'INTO "indexed_through"' not in line]
     connection.close()
     return lines

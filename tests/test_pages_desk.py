@@ -243,6 +243,7 @@ def test_copies_are_of_one_story(newsroom: Newsroom) -> None:
     assert newsroom.archive.story("金融-1") == []
 
 
+@pytest.mark.only_sqlite
 def test_what_pages_look_up_is_found_by_index(store: Store) -> None:
     store.articles.upsert(articles(["足球"], 4), THEN)
     wanted = {

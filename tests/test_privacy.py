@@ -85,6 +85,7 @@ def test_forgotten_to_the_last_byte(world: Newsroom) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3
 
 
+@pytest.mark.only_sqlite
 def test_pages_that_sqlite_has_moved_rows_between(store: Store) -> None:
     """Where deleted rows would leave copies behind: many readers, some gone, over many pages."""
     users = [f"somebody-{number:05d}" for number in range(400)]
@@ -94,7 +95,7 @@ def test_pages_that_sqlite_has_moved_rows_between(store: Store) -> None:
     for user in gone:
         assert store.privacy.forget(user, 0, NOW) > 0
     store.privacy.scrub()
-    left = b"".join(file.read_bytes() for file in store.path.parent.iterdir())
+    left = b"".join(file.read_bytes() for file in store.folder.iterdir())
     assert [user for user in gone if user.encode() in left] == []
     assert all(user.encode() in left for user in set(users) - set(gone))
 

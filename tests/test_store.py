@@ -1,5 +1,6 @@
-"""Articles and events in a real SQLite file: what goes in comes out, and nothing is lost on the way."""
+"""Articles and events in a real store: what goes in comes out, and nothing is lost on the way."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from recnews.errors import SchemaError, StorageError, UnknownArticleError
 from recnews.records import ArticleId, Draft, EventDraft, EventKind
@@ -344,21 +345,21 @@ from pathlib import Path
 from recnews.store import Store
 from tests.worlds import NOW, article, read
 who, folder = sys.argv[1], Path(sys.argv[2])
-store = Store(folder)
+store = Store(folder, address=sys.argv[3])
 for number in range(40):
     store.articles.upsert([replace(article("足球", number), key=f"{who} {number}"), article("金融", number)], NOW)
     store.events.add([read(who, f"{who} {number}"), read("both", f"金融-{number}")])
 """
 
 
-def test_two_processes_lose_nothing(tmp_path: Path) -> None:
+def test_two_processes_lose_nothing(tmp_path: Path, address: str) -> None:
     """Both open a store that is not there yet, and write the same articles among their own."""
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, who, str(tmp_path)], cwd=Path(__file__).parent.parent)
+        subprocess.Popen([sys.executable, "-c", WRITER, who, str(tmp_path), address], cwd=Path(__file__).parent.parent)
         for who in ("one", "two")
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0]
-    store = Store(tmp_path)
+    store = Store(tmp_path, address=address)
     assert store.articles.count() == 120
     assert store.events.counts() == (120, 3, 0)
     assert store.check() == []
@@ -389,30 +390,27 @@ def test_two_threads_lose_nothing(store: Store) -> None:
 # The schema
 
 
-def version_of(folder: Path) -> int:
-    with sqlite3.connect(folder / STORE_FILE) as connection:
-        [[version]] = connection.execute("SELECT version FROM schema_version")
-    connection.close()
-    return int(version)
+def version_of(store: Store) -> int:
+    with store._database.read() as connection:
+        return schema.found_version(connection)
 
 
 def test_a_new_store_has_the_latest_schema(store: Store) -> None:
-    assert version_of(store.path.parent) == len(schema.STEPS)
+    assert version_of(store) == len(schema.STEPS)
 
 
-def test_a_newer_schema_is_refused_and_left_alone(store: Store) -> None:
+def test_a_newer_schema_is_refused_and_left_alone(store: Store, address: str) -> None:
     store.articles.upsert([article("足球", 0)], NOW)
-    folder, newer = store.path.parent, len(schema.STEPS) + 1
-    store.close()
-    with sqlite3.connect(store.path) as connection:
-        connection.execute("UPDATE schema_version SET version = ?", (newer,))
-    connection.close()
-    with pytest.raises(SchemaError, match=rf"{STORE_FILE}: .* version {newer}, .* up to {newer - 1}; install a newer"):
-        Store(folder)
-    assert version_of(folder) == newer
+    newer = len(schema.STEPS) + 1
+    with store._database.write() as connection:
+        connection.execute(text(f"UPDATE schema_version SET version = {newer}"))
+    said = rf"{re.escape(store.place)}: .* version {newer}, .* up to {newer - 1}; install a newer"
+    with pytest.raises(SchemaError, match=said):
+        Store(store.folder, address=address)
+    assert version_of(store) == newer
 
 
-def test_an_older_schema_is_migrated(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_schema_is_migrated(store: Store, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that recnews does not have yet: it runs once, and what was stored is still there."""
     store.articles.upsert([article("足球", 0)], NOW)
     store.close()
@@ -422,13 +420,13 @@ def test_an_older_schema_is_migrated(store: Store, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, add_a_column))
     for _ in range(2):
-        migrated = Store(store.path.parent)
+        migrated = Store(store.folder, address=address)
         assert migrated.articles.get("足球-0").title == article("足球", 0).title
+        assert version_of(migrated) == len(schema.STEPS)
         migrated.close()
-    assert version_of(store.path.parent) == len(schema.STEPS)
 
 
-def test_an_interrupted_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_migration_leaves_nothing(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second of two steps fails: neither is there, and the next start takes both."""
     steps = schema.STEPS
 
@@ -438,18 +436,19 @@ def test_an_interrupted_migration_leaves_nothing(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(schema, "STEPS", (*steps, half_done))
     with pytest.raises(RuntimeError, match="power"):
-        Store(tmp_path)
-    with sqlite3.connect(tmp_path / STORE_FILE) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
-    connection.close()
+        Store(tmp_path, address=address)
+    engine = create_engine(address or f"sqlite:///{tmp_path / STORE_FILE}")
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
     monkeypatch.setattr(schema, "STEPS", steps)
-    store = Store(tmp_path)
+    store = Store(tmp_path, address=address)
     assert store.articles.upsert([article("足球", 0)], NOW) == ["added"]
     store.close()
 
 
+@pytest.mark.only_sqlite
 def test_tables_are_strict_and_refer_to_each_other(store: Store) -> None:
-    with sqlite3.connect(store.path) as connection:
+    with sqlite3.connect(store.folder / STORE_FILE) as connection:
         tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("INSERT INTO events VALUES ('ann', x'00', 99, 'read', 1.0, NULL, NULL, 1)")
@@ -495,6 +494,7 @@ def test_a_full_disk_names_the_store_and_leaves_it_whole(tiny_disk: Path) -> Non
     again.close()
 
 
+@pytest.mark.only_sqlite
 def test_a_full_file_is_told_like_a_full_disk(store: Store) -> None:
     with store._database.read() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 64")
@@ -561,13 +561,13 @@ def test_a_file_that_is_no_store(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
-def test_rows_there_and_back(store: Store, tmp_path: Path) -> None:
+def test_rows_there_and_back(store: Store, address: str, tmp_path: Path) -> None:
     """Every table, as it was at one moment, whatever is written meanwhile."""
     store.articles.upsert(articles(["足球"], 5), NOW)
     store.events.add([read("ann", "足球-0"), read("\x00odd\n", "not there")])
     with store.one_view():
         before = {table: list(store.rows.lines(table, ())) for table in store.rows.tables}
-        other = Store(store.path.parent)
+        other = Store(store.folder, address=address)
         other.articles.upsert(articles(["金融"], 5), NOW)
         other.close()
         assert {table: list(store.rows.lines(table, ())) for table in store.rows.tables} == before

@@ -16,6 +16,7 @@ from recnews.catalog import Catalog
 from recnews.records import Draft, Float32, Layout
 from recnews.store import START, Change, Store, to_micros
 from recnews.verify import same_catalog
+from tests.conftest import new_address
 from tests.worlds import DAY, HOUR, NOW, article, articles, read
 
 DIM = 8
@@ -245,11 +246,16 @@ steps = st.lists(st.tuples(verbs, st.lists(st.integers(0, 6), min_size=1, max_si
 @settings(max_examples=35)
 @given(steps=steps)
 def test_followers_and_a_dict_agree(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, list[int], int]]
+    request: pytest.FixtureRequest, engine: str, steps: list[tuple[str, list[int], int]]
 ) -> None:
     """One follower applies changes to a dict, one to a catalog that is saved and reopened now and then."""
-    folder = tmp_path_factory.mktemp("follow")
-    store = Store(folder)
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("follow")
+    with new_address(engine, request) as address:
+        followers_and_a_dict_agree(folder, address, steps)
+
+
+def followers_and_a_dict_agree(folder: Path, address: str, steps: list[tuple[str, list[int], int]]) -> None:
+    store = Store(folder, address=address)
     world, catalog = World(store), Catalog(GENERATION, Layout(DIM))
     follower: dict[int, Served] = {}
     token = START
@@ -294,10 +300,11 @@ import sys
 from pathlib import Path
 from recnews.store import Store
 from tests.test_vectors_follow import encode_pending
+from tests.conftest import new_address
 from tests.worlds import NOW
 from recnews.records import Draft, Layout
 who, folder = sys.argv[1], Path(sys.argv[2])
-store = Store(folder)
+store = Store(folder, address=sys.argv[3])
 for turn in range(15):
     store.articles.upsert([Draft(f"{who} {turn}", f"{who} {turn}"), Draft("shared", f"{who} {turn}")], NOW)
     encode_pending(store)
@@ -307,12 +314,12 @@ for turn in range(15):
 """
 
 
-def test_a_follower_among_writing_processes_misses_nothing(tmp_path: Path) -> None:
+def test_a_follower_among_writing_processes_misses_nothing(tmp_path: Path, address: str) -> None:
     """Tokens taken while two processes write lead to the state that a look from the beginning gives."""
-    store = Store(tmp_path)
+    store = Store(tmp_path, address=address)
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, who, str(tmp_path)], cwd=Path(__file__).parent.parent,
+            [sys.executable, "-c", WRITER, who, str(tmp_path), address], cwd=Path(__file__).parent.parent,
             env=os.environ | {"PYTHONHASHSEED": "0"},
         )
         for who in ("one", "two")

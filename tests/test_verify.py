@@ -9,6 +9,7 @@ import pytest
 
 from recnews.errors import RecnewsError
 from recnews.newsroom import Newsroom
+from recnews.store import STORE_FILE
 from tests.test_generations import flip
 from tests.worlds import NOW, article, read, small_settings
 
@@ -44,7 +45,7 @@ def spoil_snapshot(newsroom: Newsroom) -> None:
 
 
 def orphan(newsroom: Newsroom) -> None:
-    connection = sqlite3.connect(newsroom.store.path)  # foreign keys are off unless asked for
+    connection = sqlite3.connect(newsroom.store.folder / STORE_FILE)  # foreign keys are off unless asked for
     connection.execute("INSERT INTO events VALUES ('ann', x'00', 900, 'read', 1.0, NULL, NULL, 1)")
     connection.commit()
     connection.close()

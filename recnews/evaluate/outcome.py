@@ -114,7 +114,8 @@ class FeedsOutcome:
         return cls(
             split.protocol, split.about, k, split.whole, summary.views, asked, ranks, figures, behind, history,
             {it.method: {"fit": it.fit, "ask": it.ask} for it in answers}, corpus,
-            settings.model_dump(exclude={"ingest": True, "index": {"archive"}}), settings.embedding.seed, resamples,
+            settings.model_dump(exclude={"ingest": True, "store": True, "index": {"archive"}}), settings.embedding.seed,
+            resamples,
         )  # fmt: skip
 
     def document(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class _Process:
         self._process: subprocess.Popen[bytes] | None = None
         told: dict[str, str | None] = {
             "home": str(home.home),
-            "settings": home.settings.model_dump_json(),
+            "settings": home.settings.with_secrets(),
             "step": step,
         }
         told["cluster"] = home.cluster.address if home.cluster and step == "encode" else None

@@ -1,5 +1,7 @@
 """The generations of an open home: what goes live has encoded what is stored."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from recnews.generations import Generations
@@ -15,6 +17,12 @@ class HomeGenerations(Generations):
     def __init__(self, home: "Home") -> None:
         super().__init__(home.home / "indexes")
         self._home = home
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """As `Generations.training`, and among all machines that share the store."""
+        with super().training(), self._home.store.alone("the right to train and promote"):
+            yield
 
     def promote(self, name: str) -> None:
         """Make a generation live. What was ingested since it was trained is encoded first.

@@ -14,6 +14,7 @@ from recnews.errors import (
     SettingsError,
     UnknownArticleError,
     UnknownWordError,
+    UnreachableError,
     UsageError,
 )
 
@@ -77,6 +78,7 @@ _OF_ERRORS: Sequence[tuple[type[RecnewsError], str, str, float | None]] = (
     (NoGenerationError, "not-ready", "no generation is live yet; train one with `recnews train`", 30),
     (BusyError, "busy", "another process holds what this needs", 5),
     (UnknownWordError, "unknown-word", "the live generation has not learned this word", None),
+    (UnreachableError, "storage", "the store cannot be reached, or not be written, at the moment", 1),
     (SettingsError, "storage", "the home cannot be used; the service's log says why", 30),
     (UsageError, "invalid", "", None),
     (RecnewsError, "storage", "the home cannot be used; the service's log says why", 30),

@@ -12,6 +12,7 @@ from recnews.store.editorial import Editorial, RuleField, RuleKind
 from recnews.store.events import Events, LoggedEvent
 from recnews.store.guesses import GivenCategory, Guesses
 from recnews.store.listing import CameIn, Listing, Published, ReadBy
+from recnews.store.on_sqlite import SqliteDatabase
 from recnews.store.privacy import Forgetting, Privacy
 from recnews.store.readers import ReaderIds
 from recnews.store.readings import Hours, Pairs, ReadAges, Readings
@@ -62,17 +63,20 @@ STORE_FILE = "recnews.sqlite"
 class Store:
     """An open store. Safe to use from several threads and, as a file, from several processes."""
 
-    def __init__(self, folder: Path, readers: ReaderIds | None = None) -> None:
-        """Open the store in `folder`, creating both; `readers` says how their ids are kept, else as they come. Raises
-        `StorageError`, `SchemaError`."""
+    def __init__(self, folder: Path, readers: ReaderIds | None = None, address: str = "") -> None:
+        """Open the store at `address`, a URL of PostgreSQL, else the file in `folder`; what is not there is created.
+        `readers` says how their ids are kept, else as they come.
+
+        Raises `StorageError`, `SchemaError`; `MissingExtraError` where the driver is not installed.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
                 folder, f"cannot be created ({error.strerror})", "choose a folder you may write"
             ) from error
-        self.path = folder / STORE_FILE
-        self._database = Database(self.path)
+        self.folder = folder
+        self._database = _opened(folder, address)
         self.articles = Articles(self._database)
         self.readers = readers or ReaderIds()
         self.events = Events(self._database, self.readers)
@@ -92,6 +96,16 @@ class Store:
         """Give the connections back."""
         self._database.close()
 
+    @property
+    def place(self) -> str:
+        """Where it lies, for messages: a file, or a server and its database."""
+        return self._database.place
+
+    def alone(self, what: str, wait: bool = False) -> AbstractContextManager[None]:
+        """Hold a right that one process of all machines has at a time, beside the locks in the home's folders, which
+        keep those of one machine apart. Raises `BusyError` when it is taken and not waited for."""
+        return self._database.alone(what, wait)
+
     def one_view(self) -> AbstractContextManager[None]:
         """All that this thread reads inside sees one state of the store: a feed is one transaction, not a dozen."""
         return self._database.one_view()
@@ -101,9 +115,17 @@ class Store:
         return self._database.check()
 
     def disk_bytes(self) -> int:
-        """Size on disk, write-ahead log included."""
-        return sum(file.stat().st_size for file in self.path.parent.glob(f"{STORE_FILE}*"))
+        """Size on disk, a write-ahead log beside the store included."""
+        return self._database.disk_bytes()
 
     def free_bytes(self) -> int:
-        """Free space of the disk the store lies on."""
-        return shutil.disk_usage(self.path.parent).free
+        """Free space of the disk that the home lies on."""
+        return shutil.disk_usage(self.folder).free
+
+
+def _opened(folder: Path, address: str) -> Database:
+    if not address:
+        return SqliteDatabase(folder / STORE_FILE)
+    from recnews.store.on_postgres import PostgresDatabase
+
+    return PostgresDatabase(address)

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.errors import UnknownArticleError
 from recnews.records import Article, ArticleEdit, ArticleId, Draft
-from recnews.store.database import Database, among, announce, count_rows, from_micros, optional_micros, to_micros
+from recnews.store.database import Database, announce, count_rows, from_micros, optional_micros, to_micros
+from recnews.store.dialects import among, among_given, holds
 from recnews.store.guesses import CATEGORY, PROBABILITY, vector_of
-from recnews.store.prepared import Prepared, among_given, listed
+from recnews.store.prepared import Prepared
 from recnews.store.schema import article_ids, articles, story_bands, vectors
 
 Outcome = Literal["added", "changed", "unchanged"]
@@ -135,10 +135,7 @@ class Articles:
         the one that `generation` predicts."""
         query = _everything(generation).order_by(PUBLISHED.desc(), articles.c.article_id.desc()).limit(limit)
         if contains:
-            query = query.where(
-                articles.c.title.contains(contains, autoescape=True)
-                | article_ids.c.key.contains(contains, autoescape=True)
-            )
+            query = query.where(holds(articles.c.title, contains) | holds(article_ids.c.key, contains))
         if category:
             query = query.where(CATEGORY == category)  # noqa: SIM300 - turned round it is no expression of SQL
         if hidden is not None:
@@ -150,7 +147,7 @@ class Articles:
         """Cards of stored articles by id, with the category that `generation` predicts where there is none; an id
         without an article is left out."""
         with self._database.read() as connection:
-            rows = _CARDS.rows(connection, generation=generation, ids=listed(map(int, ids)))
+            rows = _CARDS.rows(connection, generation=generation, ids=list(map(int, ids)))
         return {row.article_id: to_card(row) for row in rows}
 
     def ids(self, keys: Sequence[str]) -> dict[str, ArticleId]:
@@ -223,10 +220,12 @@ def to_card(row: Row[Any]) -> ArticleCard:
 def ids_for(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]:
     """Ids of keys, new ones given out in the order of `keys`. The one place where an id is made."""
     known = known_ids(connection, keys)
-    missing = [{"key": key} for key in dict.fromkeys(keys) if key not in known]
+    missing = [key for key in dict.fromkeys(keys) if key not in known]
     if missing:
-        connection.execute(insert_or(article_ids).on_conflict_do_nothing(), missing)
-        known |= known_ids(connection, [row["key"] for row in missing])
+        last = connection.execute(select(func.coalesce(func.max(article_ids.c.id), 0))).scalar_one()
+        fresh = {key: ArticleId(number) for number, key in enumerate(missing, start=last + 1)}
+        connection.execute(insert(article_ids), [{"id": number, "key": key} for key, number in fresh.items()])
+        known |= fresh
     return known
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import Float32, Int64
-from recnews.store.database import Database, among, announce
-from recnews.store.prepared import Prepared, among_given, listed
+from recnews.store.database import Database, announce
+from recnews.store.dialects import among, among_given, insert_or
+from recnews.store.prepared import Prepared
 from recnews.store.schema import articles, behaviour_through, behaviours
 
 
@@ -38,7 +38,7 @@ class Behaviours:
     def inner(self, generation: str, ids: Iterable[int]) -> dict[int, Float32]:
         """Inner vectors of articles, (d,) each; an article without one is left out."""
         with self._database.read() as connection:
-            rows = _INNER.rows(connection, generation=generation, ids=listed(ids))
+            rows = _INNER.rows(connection, generation=generation, ids=list(ids))
         return {row.article_id: np.frombuffer(row.inner, dtype=np.float32) for row in rows}
 
     def of(self, generation: str, ids: Iterable[int]) -> BehaviourRows:
@@ -92,8 +92,8 @@ class Behaviours:
     def counted(self, generation: str, seq: int, events: int) -> None:
         """Note up to which change number the generation has counted the log, and how many events that were."""
         found = {"seq": seq, "events": events}
-        statement = insert_or(behaviour_through).values(generation=generation, **found)
         with self._database.write(derived=True) as connection:
+            statement = insert_or(connection, behaviour_through).values(generation=generation, **found)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=[behaviour_through.c.generation], set_=found)
             )
@@ -116,7 +116,7 @@ def put_behaviours(connection: Connection, generation: str, rows: BehaviourRows)
             rows.ids.tolist(), rows.readers.tolist(), rows.inner, rows.outer, strict=True
         )
     ]  # fmt: skip
-    statement = insert_or(behaviours)
+    statement = insert_or(connection, behaviours)
     replaced = {name: statement.excluded[name] for name in ("readers", "inner", "outer")}
     connection.execute(
         statement.on_conflict_do_update(

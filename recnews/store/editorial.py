@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, or_, select
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.errors import UsageError
 from recnews.records import Pin, Rules
 from recnews.store.articles import stored_ids
-from recnews.store.database import Database, among, from_micros, optional_micros, to_micros
+from recnews.store.database import Database, from_micros, optional_micros, to_micros
+from recnews.store.dialects import among, insert_or
 from recnews.store.prepared import Prepared
 from recnews.store.schema import article_ids, pins, rules
 
@@ -43,7 +43,7 @@ class Editorial:
                 "until": optional_micros(until),
                 "created_at": to_micros(now),
             }
-            statement = insert_or(pins).values(article_id=article_id, **values)
+            statement = insert_or(connection, pins).values(article_id=article_id, **values)
             connection.execute(statement.on_conflict_do_update(index_elements=[pins.c.article_id], set_=values))
 
     def unpin(self, keys: Sequence[str]) -> int:
@@ -67,7 +67,7 @@ class Editorial:
         if not rows:
             return 0
         with self._database.write() as connection:
-            made = insert_or(rules).on_conflict_do_nothing().returning(rules.c.value)
+            made = insert_or(connection, rules).on_conflict_do_nothing().returning(rules.c.value)
             return len(connection.execute(made, rows).all())
 
     def remove_rules(self, kind: RuleKind, field: RuleField, values: Sequence[str]) -> int:

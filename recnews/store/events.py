@@ -7,11 +7,11 @@ from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, or_, select
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import ArticleId, Event, EventDraft, EventKind, HeldEvent
 from recnews.store.articles import ids_for, known_ids
-from recnews.store.database import Database, among, count_rows, from_micros, next_change, optional_micros, to_micros
+from recnews.store.database import Database, count_rows, from_micros, next_change, optional_micros, to_micros
+from recnews.store.dialects import among, insert_or
 from recnews.store.prepared import Prepared
 from recnews.store.privacy import same_key
 from recnews.store.readers import ReaderIds
@@ -52,7 +52,7 @@ class Events:
         if not drafts:
             return []
         with self._database.write() as connection:
-            same_key(connection, self._readers, str(self._database.path))
+            same_key(connection, self._readers, self._database.place)
             ids = ids_for(connection, [draft.key for draft in drafts])
             seq = next_change(connection)
             rows = [
@@ -68,7 +68,9 @@ class Events:
                 }
                 for draft in drafts
             ]
-            statement = insert_or(events).on_conflict_do_nothing().returning(events.c.user_id, events.c.event_id)
+            statement = (
+                insert_or(connection, events).on_conflict_do_nothing().returning(events.c.user_id, events.c.event_id)
+            )
             added = {(row.user_id, row.event_id) for row in connection.execute(statement, rows)}
             waiting = _waiting(connection, list(ids.values()))
         told = []

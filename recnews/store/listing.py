@@ -9,6 +9,7 @@ from sqlalchemy import case, func, or_, select, tuple_
 from recnews.records import ArticleId
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, known_ids, to_card
 from recnews.store.database import Database, from_micros, to_micros
+from recnews.store.dialects import holds
 from recnews.store.schema import articles, events
 
 
@@ -57,7 +58,7 @@ class Listing:
         place = (PUBLISHED, articles.c.article_id)
         chosen = select(PUBLISHED.label("day"), articles.c.article_id)
         if contains:
-            chosen = chosen.where(articles.c.title.contains(contains, autoescape=True))
+            chosen = chosen.where(holds(articles.c.title, contains))
         if before is not None:
             chosen = chosen.where(tuple_(*place) < tuple_(*before))
         chosen = chosen.order_by(*(column.desc() for column in place)).limit(limit + 1)

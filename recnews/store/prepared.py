@@ -2,42 +2,36 @@
 a small query and find it among those it has compiled as SQLite takes to answer it.
 """
 
-import json
 from collections import namedtuple
-from collections.abc import Callable, Iterable
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Dialect, Select
+
+from recnews.store.dialects import is_postgres, plain_value
 
 
 class Prepared:
-    """A query with named parameters (`bindparam`), built when it is first asked."""
+    """A query with named parameters (`bindparam`), built when an engine is first asked."""
 
     def __init__(self, build: Callable[[], Select[Any]]) -> None:
         self._build = build
+        self._compiled: dict[str, tuple[str, list[str] | None, dict[str, Any], Callable[[Any], Any]]] = {}
 
     def rows(self, connection: Connection, **given: Any) -> list[Any]:
         """The rows, with the names of the columns as attributes; `given` are the values of the parameters."""
-        text, names, fixed, made = self._compiled
-        values = fixed | given
+        dialect = connection.dialect
+        text, names, fixed, made = self._compiled.get(dialect.name) or self._compile(dialect)
+        values = fixed | {name: plain_value(dialect, value) for name, value in given.items()}
         cursor: Any = connection.connection.driver_connection
-        return list(map(made, cursor.execute(text, [values[name] for name in names])))
+        asked = values if names is None else [values[name] for name in names]
+        return list(map(made, cursor.execute(text, asked)))
 
-    @cached_property
-    def _compiled(self) -> tuple[str, list[str], dict[str, Any], Callable[[Any], Any]]:
+    def _compile(self, dialect: Dialect) -> tuple[str, list[str] | None, dict[str, Any], Callable[[Any], Any]]:
         query = self._build()
-        compiled = query.compile(dialect=sqlite.dialect())
+        compiled = query.compile(dialect=dialect)
         row = namedtuple("Row", query.selected_columns.keys(), rename=True)  # type: ignore[misc]
-        return str(compiled), list(compiled.positiontup or ()), dict(compiled.params), row._make
-
-
-def among_given(column: ColumnElement[Any], name: str = "ids") -> ColumnElement[bool]:
-    """Whether a column holds one of many numbers, given as the parameter `name` by `listed`."""
-    return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
-
-
-def listed(values: Iterable[int]) -> str:
-    """Numbers as `among_given` takes them."""
-    return json.dumps(list(values))
+        names = None if is_postgres(dialect) else list(getattr(compiled, "positiontup", None) or ())
+        made = (str(compiled), names, dict(compiled.params), row._make)
+        self._compiled[dialect.name] = made
+        return made

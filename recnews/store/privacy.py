@@ -8,7 +8,8 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from recnews.errors import BusyError, SettingsError
 from recnews.records import HeldEvent
-from recnews.store.database import Database, among, count_rows, from_micros, next_change, to_micros
+from recnews.store.database import Database, count_rows, from_micros, next_change, to_micros
+from recnews.store.dialects import among
 from recnews.store.readers import ReaderIds
 from recnews.store.schema import article_ids, articles, behaviour_through, events, forgotten, reader_key
 
@@ -86,7 +87,7 @@ class Privacy:
         """Leave no byte of what was deleted in the store's files. Raises `BusyError` while somebody reads an older
         state of the store for longer than a minute."""
         if not self._database.scrub():
-            raise BusyError(f"an earlier state of {self._database.path}", "another process")
+            raise BusyError(f"an earlier state of {self._database.place}", "another process")
 
     def adopt(self) -> bool:
         """Keep ids from now on as the settings say, and turn plain ones that are stored into hashes; whether the bytes
@@ -101,7 +102,7 @@ class Privacy:
         if found is None:
             return self._hash_ids()
         if found.fingerprint != self._readers.fingerprint:
-            raise SettingsError(str(self._database.path), "privacy.hash_ids", _wrong_key(self._readers))
+            raise SettingsError(self._database.place, "privacy.hash_ids", _wrong_key(self._readers))
         return not found.clean
 
     def adopted(self) -> None:

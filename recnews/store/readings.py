@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, exists, func, literal_column, or_, select
 
 from recnews.records import Int64
 from recnews.store.database import Database, count_rows, to_micros
+from recnews.store.dialects import Whole
 from recnews.store.prepared import Prepared
 from recnews.store.schema import articles, events, forgotten
 
 _HOUR = 3_600_000_000
+_MICROS = literal_column(str(_HOUR), Whole)  # no parameter: what is grouped by must read the same everywhere
 _READ = ("read", "like", "share")
 
 
@@ -179,7 +181,7 @@ _LATEST = (_largest(events.c.seq), _largest(forgotten.c.seq), _largest(events.c.
 
 def _hour(log: Any) -> ColumnElement[int]:
     """The hour of an event since 1970; -1 for one without a time."""
-    return func.floor(func.coalesce(log.c.at / _HOUR, -1))
+    return cast(func.floor(func.coalesce(log.c.at / _MICROS, -1)), Whole)
 
 
 def _hours_query(ends: bool, timeless: bool, continued: bool) -> Select[Any]:

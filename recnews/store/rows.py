@@ -10,7 +10,8 @@ from sqlalchemy import Connection, LargeBinary, Table, delete, insert, select
 
 from recnews.errors import SchemaError, StorageError
 from recnews.store import schema
-from recnews.store.database import Database, count_rows, insert_rows
+from recnews.store.database import Database, count_rows
+from recnews.store.dialects import insert_rows
 
 _PAGE = 1000
 # Made again from the articles' own rows.
@@ -59,12 +60,12 @@ class Rows:
         with self._database.write() as connection:
             for table in (schema.article_ids, schema.events):
                 if count_rows(connection, table):
-                    raise StorageError(self._database.path, "holds data already", "restore into an empty store")
+                    raise StorageError(self._database.place, "holds data already", "restore into an empty store")
             connection.execute(delete(schema.change_counter))
             connection.execute(delete(schema.schema_version))
             for name, chunk in lines:
-                _insert(connection, _table(name), chunk.splitlines(), str(self._database.path))
-            _check_version(connection, str(self._database.path))
+                _insert(connection, _table(name), chunk.splitlines(), self._database.place)
+            _check_version(connection, self._database.place)
 
 
 def _table(name: str) -> Table:

@@ -7,18 +7,14 @@ Every table that grows carries the key by which it would be sharded: articles an
 from collections.abc import Callable
 
 from sqlalchemy import (
-    REAL,
-    BigInteger,
     Column,
     Connection,
-    Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
-    Text,
     func,
     insert,
     inspect,
@@ -28,12 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex
 
 from recnews.errors import SchemaError
+from recnews.store.dialects import Real, Whole, Words
 
 metadata = MetaData()
-
-# STRICT tables know INTEGER, REAL, TEXT and BLOB only.
-_Int = BigInteger().with_variant(Integer, "sqlite")
-_Real = Float(53).with_variant(REAL, "sqlite")
 
 
 def _table(name: str, *parts: Column[object] | Index, rowid: bool = True) -> Table:
@@ -43,76 +36,81 @@ def _table(name: str, *parts: Column[object] | Index, rowid: bool = True) -> Tab
 def _of_article() -> Column[object]:
     """The key of what belongs to a stored article and goes with it."""
     cascade = ForeignKey("articles.article_id", ondelete="CASCADE")
-    return Column("article_id", _Int, cascade, primary_key=True, autoincrement=False)
+    return Column("article_id", Whole, cascade, primary_key=True, autoincrement=False)
 
 
 schema_version = _table("schema_version", Column("version", Integer, nullable=False))
 
 # One row; its value is the sequence number of the last change. Taken inside the writing transaction.
-change_counter = _table("change_counter", Column("value", _Int, nullable=False))
+change_counter = _table("change_counter", Column("value", Whole, nullable=False))
 
 # Every key ever named, by an article or by an event for an article that has not come yet. `seq` is the number of the
 # last change to what is served under this id, or 0. A row outlives its article, so followers learn of a deletion.
 article_ids = _table(
     "article_ids",
-    Column("id", _Int, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("seq", _Int, nullable=False, server_default="0"),
+    Column("id", Whole, primary_key=True, autoincrement=False),
+    Column("key", Words, nullable=False, unique=True),
+    Column("seq", Whole, nullable=False, server_default="0"),
     Index("article_ids_by_seq", "seq", "id"),
 )
 
 # `body` stands last: SQLite then reads the short columns without walking the pages of a long text.
 articles = _table(
     "articles",
-    Column("article_id", _Int, ForeignKey("article_ids.id"), primary_key=True, autoincrement=False),
+    Column("article_id", Whole, ForeignKey("article_ids.id"), primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, nullable=False),
     Column("text_digest", LargeBinary, nullable=False),
-    Column("published_at", _Int),
-    Column("expires_at", _Int),
-    Column("editor_expires_at", _Int),
-    Column("ingested_at", _Int, nullable=False),
+    Column("published_at", Whole),
+    Column("expires_at", Whole),
+    Column("editor_expires_at", Whole),
+    Column("ingested_at", Whole, nullable=False),
     Column("hidden", Integer, nullable=False, server_default="0"),
-    Column("story_id", _Int),
+    Column("story_id", Whole),
     Column("bands", LargeBinary),
-    Column("category", Text, nullable=False),
-    Column("editor_category", Text),
-    Column("lang", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("url", Text, nullable=False),
-    Column("author", Text, nullable=False),
-    Column("tags", Text, nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("category", Words, nullable=False),
+    Column("editor_category", Words),
+    Column("lang", Words, nullable=False),
+    Column("source", Words, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("url", Words, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("tags", Words, nullable=False),
+    Column("summary", Words, nullable=False),
+    Column("body", Words, nullable=False),
     Index("articles_by_story", "story_id"),
 )
 # What pages ask: the latest articles, found by title without their rows being read, and what came in since a time.
 articles_by_day = Index(
     "articles_by_day", func.coalesce(articles.c.published_at, articles.c.ingested_at), articles.c.article_id,
     articles.c.published_at, articles.c.ingested_at, articles.c.title,
-)  # fmt: skip
+).ddl_if(dialect="sqlite")  # fmt: skip
+# PostgreSQL refuses rows of an index that are longer than a third of a page, as a title may be.
+Index("articles_by_day", func.coalesce(articles.c.published_at, articles.c.ingested_at), articles.c.article_id).ddl_if(
+    dialect="postgresql"
+)
 articles_by_intake = Index("articles_by_intake", articles.c.ingested_at, articles.c.source)
-Index("articles_ungrouped", articles.c.article_id, sqlite_where=articles.c.bands.is_(None))
+_ungrouped = articles.c.bands.is_(None)
+Index("articles_ungrouped", articles.c.article_id, sqlite_where=_ungrouped, postgresql_where=_ungrouped)
 
 # Which articles share a band of their MinHash; see recnews.near. An article's own bands are in its row.
 story_bands = _table(
     "story_bands",
-    Column("band", _Int, primary_key=True, autoincrement=False),
-    Column("article_id", _Int, primary_key=True, autoincrement=False),
+    Column("band", Whole, primary_key=True, autoincrement=False),
+    Column("article_id", Whole, primary_key=True, autoincrement=False),
     rowid=False,
 )
 
 # `seq` is the number of the transaction that stored the event, for followers of the reading log.
 events = _table(
     "events",
-    Column("user_id", Text, primary_key=True),
+    Column("user_id", Words, primary_key=True),
     Column("event_id", LargeBinary, primary_key=True),
-    Column("article_id", _Int, ForeignKey("article_ids.id"), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("weight", _Real, nullable=False),
-    Column("dwell", _Real),
-    Column("at", _Int),
-    Column("seq", _Int, nullable=False),
+    Column("article_id", Whole, ForeignKey("article_ids.id"), nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("weight", Real, nullable=False),
+    Column("dwell", Real),
+    Column("at", Whole),
+    Column("seq", Whole, nullable=False),
     Index("events_by_user_time", "user_id", "at"),
     Index("events_by_time", "at", "article_id"),
     Index("events_by_seq", "seq"),
@@ -123,30 +121,30 @@ events_by_article = Index("events_by_article", events.c.article_id, events.c.kin
 
 vectors = _table(
     "vectors",
-    Column("generation", Text, primary_key=True),
+    Column("generation", Words, primary_key=True),
     _of_article(),
     Column("text_digest", LargeBinary, nullable=False),
-    Column("predicted_category", Text),
-    Column("probability", _Real),
+    Column("predicted_category", Words),
+    Column("probability", Real),
     Column("vector", LargeBinary, nullable=False),
-    Column("keywords", Text, nullable=False),
+    Column("keywords", Words, nullable=False),
     Index("vectors_by_article", "article_id"),
 )
 
 # Up to which change each generation has encoded the articles: `seq` and `id` of the last one looked at.
 indexed_through = _table(
     "indexed_through",
-    Column("generation", Text, primary_key=True),
-    Column("seq", _Int, nullable=False),
-    Column("article_id", _Int, nullable=False),
+    Column("generation", Words, primary_key=True),
+    Column("seq", Whole, nullable=False),
+    Column("article_id", Whole, nullable=False),
 )
 
 # Behaviour vectors; `readers` is 0 for what text predicts. See recnews.behaviour.
 behaviours = _table(
     "behaviours",
-    Column("generation", Text, primary_key=True),
+    Column("generation", Words, primary_key=True),
     _of_article(),
-    Column("readers", _Int, nullable=False),
+    Column("readers", Whole, nullable=False),
     Column("inner", LargeBinary, nullable=False),
     Column("outer", LargeBinary, nullable=False),
     Index("behaviours_by_article", "article_id"),
@@ -155,16 +153,16 @@ behaviours = _table(
 # Up to which change each generation has counted the reading log, and how many events there were.
 behaviour_through = _table(
     "behaviour_through",
-    Column("generation", Text, primary_key=True),
-    Column("seq", _Int, nullable=False),
-    Column("events", _Int, nullable=False),
+    Column("generation", Words, primary_key=True),
+    Column("seq", Whole, nullable=False),
+    Column("events", Whole, nullable=False),
 )
 
 # Words that a generation has not learned, by the articles they stand in; see recnews.store.words.
 new_words = _table(
     "new_words",
-    Column("generation", Text, primary_key=True),
-    Column("word", Text, primary_key=True),
+    Column("generation", Words, primary_key=True),
+    Column("word", Words, primary_key=True),
     _of_article(),
     Column("occurrences", Integer, nullable=False),
     Index("new_words_by_article", "article_id"),
@@ -174,8 +172,8 @@ new_words = _table(
 # New words that have been met often enough, again at each stage; the rest is there once a vector has been induced.
 induced_words = _table(
     "induced_words",
-    Column("generation", Text, primary_key=True),
-    Column("word", Text, primary_key=True),
+    Column("generation", Words, primary_key=True),
+    Column("word", Words, primary_key=True),
     Column("stage", Integer, primary_key=True, autoincrement=False),
     Column("rank", Integer),
     Column("articles", Integer),
@@ -188,27 +186,27 @@ pins = _table(
     "pins",
     _of_article(),
     Column("slot", Integer, nullable=False),
-    Column("starts_at", _Int),
-    Column("until", _Int),
-    Column("created_at", _Int, nullable=False),
+    Column("starts_at", Whole),
+    Column("until", Whole),
+    Column("created_at", Whole, nullable=False),
 )
 
 # What editors keep out of feeds ("block"), or out of what is chosen for one reader ("impersonal").
 rules = _table(
     "rules",
-    Column("kind", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
+    Column("kind", Words, primary_key=True),
+    Column("field", Words, primary_key=True),
+    Column("value", Words, primary_key=True),
     rowid=False,
 )
 
 # That readers were forgotten, not who: what was learned before should be learned again. `done`: their bytes are gone.
 forgotten = _table(
     "forgotten",
-    Column("seq", _Int, primary_key=True, autoincrement=False),
-    Column("at", _Int, nullable=False),
-    Column("events", _Int, nullable=False),
-    Column("rejected", _Int, nullable=False),
+    Column("seq", Whole, primary_key=True, autoincrement=False),
+    Column("at", Whole, nullable=False),
+    Column("events", Whole, nullable=False),
+    Column("rejected", Whole, nullable=False),
     Column("done", Integer, nullable=False, server_default="0"),
 )
 
@@ -224,18 +222,18 @@ reader_key = _table(
 # that it says are taken in.
 sources = _table(
     "sources",
-    Column("name", Text, primary_key=True),
-    Column("state", Text, nullable=False),
+    Column("name", Words, primary_key=True),
+    Column("state", Words, nullable=False),
     rowid=False,
 )
 
 # The files of a watched folder, as they were when they were last seen; `digest` is there once one was taken in.
 watched_files = _table(
     "watched_files",
-    Column("source", Text, primary_key=True),
-    Column("path", Text, primary_key=True),
-    Column("mtime_ns", _Int, nullable=False),
-    Column("size", _Int, nullable=False),
+    Column("source", Words, primary_key=True),
+    Column("path", Words, primary_key=True),
+    Column("mtime_ns", Whole, nullable=False),
+    Column("size", Whole, nullable=False),
     Column("digest", LargeBinary),
     rowid=False,
 )

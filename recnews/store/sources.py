@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.store.database import Database
+from recnews.store.dialects import insert_or
 from recnews.store.schema import sources, watched_files
 
 _BATCH = 500
@@ -44,7 +44,7 @@ class Sources:
         """Put the state of one in the place of what was kept before."""
         text = json.dumps(state, ensure_ascii=False, sort_keys=True)
         with self._database.write() as connection:
-            statement = insert_or(sources).values(name=name, state=text)
+            statement = insert_or(connection, sources).values(name=name, state=text)
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[sources.c.name], set_={"state": statement.excluded.state}
@@ -65,10 +65,10 @@ class Sources:
         ]
         if not rows:
             return
-        statement = insert_or(watched_files)
-        columns = {column: statement.excluded[column] for column in ("mtime_ns", "size", "digest")}
         key = [watched_files.c.source, watched_files.c.path]
         with self._database.write() as connection:
+            statement = insert_or(connection, watched_files)
+            columns = {column: statement.excluded[column] for column in ("mtime_ns", "size", "digest")}
             connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns), rows)
 
     def drop_files(self, name: str, paths: Iterable[str]) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from recnews.records import Int64
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, to_card
-from recnews.store.database import Database, among, announce, insert_rows
+from recnews.store.database import Database, announce
+from recnews.store.dialects import among, insert_rows
 from recnews.store.schema import articles, story_bands, vectors
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import ArticleId, Float32, Guess
 from recnews.store.articles import ArticleText
 from recnews.store.behaviours import BehaviourRows, forget_behaviours, put_behaviours
-from recnews.store.database import Database, among, announce, count_rows
+from recnews.store.database import Database, announce, count_rows
+from recnews.store.dialects import among, among_given, insert_or
 from recnews.store.guesses import CATEGORY, guess_columns
-from recnews.store.prepared import Prepared, among_given, listed
+from recnews.store.prepared import Prepared
 from recnews.store.schema import article_ids, articles, behaviours, change_counter, indexed_through, vectors
 from recnews.store.words import Met, count_new_words, forget_words, next_rank
 
@@ -150,11 +150,11 @@ class Vectors:
                 if present.get(article_id) == digest  # else deleted or changed meanwhile: another may have encoded that
             ]
             if rows:
-                statement = insert_or(vectors)
+                statement = insert_or(connection, vectors)
                 key = [vectors.c.generation, vectors.c.article_id]
                 replaced = {name: statement.excluded[name] for name in rows[0].keys() - {"generation", "article_id"}}
                 connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), rows)
-            place = insert_or(indexed_through).values(generation=generation, seq=seq, article_id=last_id)
+            place = insert_or(connection, indexed_through).values(generation=generation, seq=seq, article_id=last_id)
             connection.execute(
                 place.on_conflict_do_update(
                     index_elements=[indexed_through.c.generation], set_={"seq": seq, "article_id": last_id}
@@ -214,7 +214,7 @@ class Vectors:
     def keywords(self, generation: str, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """The most telling words of articles, the most telling first."""
         with self._database.read() as connection:
-            rows = _KEYWORDS.rows(connection, generation=generation, ids=listed(map(int, ids)))
+            rows = _KEYWORDS.rows(connection, generation=generation, ids=list(map(int, ids)))
         return {row.article_id: tuple(row.keywords.split()) for row in rows}
 
     def of(self, generation: str, ids: Iterable[int]) -> dict[int, Float32]:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from recnews.records import Float32
 from recnews.store.articles import ArticleText
-from recnews.store.database import Database, among, announce, insert_rows
+from recnews.store.database import Database, announce
+from recnews.store.dialects import among, insert_or, insert_rows
 from recnews.store.schema import articles, induced_words, new_words, vectors
 
 _GROWTH = 4
@@ -180,7 +180,7 @@ def _mark_ripe(connection: Connection, generation: str, words: Iterable[str], of
         if row.times >= often.times(stage)
     ]
     if ripe:
-        connection.execute(insert_or(induced_words).on_conflict_do_nothing(), ripe)
+        connection.execute(insert_or(connection, induced_words).on_conflict_do_nothing(), ripe)
 
 
 def _ripe_query(generation: str) -> Any:

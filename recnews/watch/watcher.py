@@ -57,7 +57,7 @@ class Watcher:
     def _polled(self, names: list[str], now: datetime) -> Iterator[Polled]:
         settle = timedelta(seconds=self._settings.settle_seconds)
         folders = Folders(self._store, self._take, self._options, settle)
-        with _alone(self._store.path.parent), ExitStack() as stack:
+        with _alone(self._store.folder), self._store.alone("watching this home"), ExitStack() as stack:
             feeds = self._feeds(stack) if any(map(is_address, names)) else None
             for name in names:
                 yield feeds.poll(name, now) if feeds and is_address(name) else folders.poll(name, now)

@@ -1,0 +1,137 @@
+"""What SQLite and PostgreSQL say differently: the only place that asks which of them it speaks to."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Float,
+    Integer,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    literal,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+# STRICT tables know INTEGER, REAL, TEXT and BLOB only. Words are ordered by their bytes, as SQLite does.
+Whole = BigInteger().with_variant(Integer, "sqlite")
+Real = Float(53).with_variant(REAL, "sqlite")
+Words = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def is_postgres(dialect: Dialect) -> bool:
+    """Whether it speaks to PostgreSQL; else to SQLite."""
+    return dialect.name == "postgresql"
+
+
+def insert_or(connection: Connection, table: Table) -> postgresql.Insert:
+    """An INSERT that may say what to do on a conflict."""
+    made: Any = postgresql.insert if is_postgres(connection.dialect) else sqlite.insert
+    return cast(postgresql.Insert, made(table))
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of plain values in the order of the columns, those that are there already left alone; many times
+    faster than rows by name for the tables that get a dozen rows an article."""
+    if not rows:
+        return
+    names = ", ".join(f'"{column.name}"' for column in table.c)
+    into, ignored = f"INSERT INTO {table.name} ({names})", "ON CONFLICT DO NOTHING"
+    if is_postgres(connection.dialect):
+        kinds = [column.type.dialect_impl(connection.dialect).compile(connection.dialect) for column in table.c]
+        arrays = ", ".join(f"%s::{kind.partition(' COLLATE ')[0]}[]" for kind in kinds)
+        columns = tuple(map(list, zip(*rows, strict=True)))
+        connection.exec_driver_sql(f"{into} SELECT * FROM unnest({arrays}) {ignored}", columns)
+    else:
+        places = ", ".join("?" * len(table.c))
+        connection.exec_driver_sql(f"{into} VALUES ({places}) {ignored}", list(rows))
+
+
+def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> ColumnElement[bool]:
+    """Whether a column holds one of many numbers or words, as one parameter: a parameter each takes SQLAlchemy and
+    SQLite longer than looking all of them up. Not for keys and ids from outside: SQLite ends a text at a NUL here."""
+    return _Among(column, literal(list(values), _Many(_item(column))))
+
+
+def among_given(column: ColumnElement[Any], name: str = "ids") -> ColumnElement[bool]:
+    """Whether a column holds one of many numbers, given as the list `name` to a query that is `Prepared`."""
+    return _Among(column, bindparam(name, type_=_Many(_item(column))))
+
+
+def holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether a text is in a column's, the case of ASCII letters left out of account."""
+    escaped = text.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return _Holds(column, literal(f"%{escaped}%"))
+
+
+def plain_value(dialect: Dialect, value: Any) -> Any:
+    """The value of a parameter as the driver takes it."""
+    return json.dumps(value) if isinstance(value, list) and not is_postgres(dialect) else value
+
+
+class _Many(TypeDecorator[list[Any]]):
+    """Many values as one parameter: an array, or JSON where there are none."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: type[BigInteger] | type[Text]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(cast(TypeEngine[Any], ARRAY(self.item) if is_postgres(dialect) else Text()))
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> Any:
+        return plain_value(dialect, value)
+
+
+def _item(column: ColumnElement[Any]) -> type[BigInteger] | type[Text]:
+    return BigInteger if isinstance(column.type, Integer) else Text
+
+
+class _Among(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **given: Any) -> str:
+    column, values = (compiler.process(part, **given) for part in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: SQLCompiler, **given: Any) -> str:
+    column, values = (compiler.process(part, **given) for part in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+class _Holds(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Holds, "sqlite")
+def _holds_like(element: _Holds, compiler: SQLCompiler, **given: Any) -> str:
+    column, pattern = (compiler.process(part, **given) for part in element.clauses)
+    return f"({column} LIKE {pattern} ESCAPE '/')"
+
+
+@compiles(_Holds, "postgresql")
+def _holds_ilike(element: _Holds, compiler: SQLCompiler, **given: Any) -> str:
+    column, pattern = (compiler.process(part, **given) for part in element.clauses)
+    return f"({column} ILIKE {pattern} ESCAPE '/')"
