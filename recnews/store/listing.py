@@ -114,7 +114,7 @@ class Listing:
         how many hold each word in title, summary or text. Times in microseconds. The texts of that time are read."""
         place = (PUBLISHED - origin) // step
         texts = (articles.c.title, articles.c.summary, articles.c.body)
-        held = [or_(*(text.contains(word, autoescape=True) for text in texts)) for word in words]
+        held = [or_(*(holds(text, word) for text in texts)) for word in words]
         counts = [func.sum(case((one, 1), else_=0)) for one in held]
         query = select(place.label("place"), func.count(), *counts).where(start <= PUBLISHED)
         with self._database.read() as connection:
