@@ -377,6 +377,8 @@ class ServiceSettings(_Section):
     """... and how many at once after a pause."""
     pages: bool = True
     """Whether the newsroom's pages are served at `/`; see docs/newsroom.md."""
+    allow_private: bool = False
+    """Whether a feed address that an editor types may lead to one that is not of the open internet."""
     upload_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
     """Largest file that can be handed in on a page."""
     cors_origins: str = ""

@@ -13,7 +13,7 @@ import httpx
 
 from recnews.newsroom import Newsroom
 from recnews.records import Draft, EventDraft
-from tests.service_world import PATIENCE, Service
+from tests.service_world import PATIENCE, Service, until
 from tests.worlds import article, read, small_settings
 
 HOSTILE = '<script>document.title="hacked"</script><img src=x onerror="document.title=1">\' " {{ 7 * 7 }}'
@@ -82,3 +82,17 @@ class Visitor:
 def words(page: str) -> str:
     """What stands on a page, without its tags."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def begun(visitor: Visitor, name: str, content: bytes) -> str:
+    """Hand a file in; the address that tells how far it is."""
+    files = {"file": (name, content)}
+    found = visitor.client.post("/desk/upload", data={"token": visitor.token("/desk")}, files=files)
+    assert found.status_code == 303, found.text
+    return str(found.headers["location"])
+
+
+def ended(visitor: Visitor, address: str) -> str:
+    """The page of an input once there is nothing more to wait for."""
+    until(lambda: "<progress" not in visitor.get(address))
+    return visitor.get(address)

@@ -16,6 +16,7 @@ from tests.browser_world import Seen, chromium
 from tests.pages_world import HOSTILE, READER, furnished
 from tests.service_world import Service, running
 from tests.test_pages import NOW
+from tests.test_pages_intake import many
 from tests.test_pages_readers import USER
 
 
@@ -146,7 +147,8 @@ def test_a_file_is_handed_in_and_a_row_is_mended(browser: Browser, opened: Servi
     rows = '{"id": "b-1", "title": "球员"}\n{"id": "b-2", "title": "教练", "published_at": "someday"}\n'
     file: FilePayload = {"name": "早报.jsonl", "mimeType": "application/json", "buffer": rows.encode()}
     seen.page.get_by_label("文章文件").set_input_files([file])
-    seen.page.get_by_role("button", name="入库").click()
+    seen.page.get_by_role("button", name="入库", exact=True).click()
+    seen.page.get_by_text("已收下的文章").wait_for()
     assert "1\n被拒" in seen.page.inner_text(".figures").replace("被拒\n1", "1\n被拒")
     seen.in_order("upload-phone-dark")
     seen.page.get_by_role("link", name="隔离区").click()
@@ -158,6 +160,31 @@ def test_a_file_is_handed_in_and_a_row_is_mended(browser: Browser, opened: Servi
     assert "隔离区是空的" in seen.page.inner_text("main")
     seen.go("/desk/article?id=long")
     seen.in_order("article-phone-dark")
+    seen.close()
+
+
+def test_how_far_a_file_is_shows_while_it_is_read(browser: Browser, opened: Service) -> None:
+    seen = Seen(browser, opened.url)
+    seen.go("/desk")
+    file: FilePayload = {"name": "big.jsonl", "mimeType": "application/json", "buffer": many(20_000)}
+    seen.page.get_by_label("File with articles").set_input_files([file])
+    seen.page.get_by_role("button", name="Take in", exact=True).click()
+    seen.page.wait_for_url("**/desk/intake?id=*")
+    address = seen.page.url
+    seen.page.locator("progress[value]").wait_for()
+    seen.in_order("intake")
+    seen.go("/desk")  # leaving the page changes nothing
+    seen.page.get_by_role("link", name="big.jsonl").click()
+    assert seen.page.url == address
+    seen.page.get_by_text("All that was taken in").first.wait_for()
+    assert "20,000" in seen.page.inner_text(".figures")
+    seen.page.get_by_text("All that was taken in").last.wait_for(state="attached")
+    seen.in_order("intake-done")
+    seen.go("/desk")
+    seen.page.get_by_label("Address of an RSS").fill("http://127.0.0.1:1/feed")
+    seen.page.get_by_role("button", name="Fetch").click()
+    seen.page.get_by_text("not an address of the open internet").wait_for()
+    seen.in_order("intake-failed")
     seen.close()
 
 

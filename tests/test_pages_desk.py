@@ -14,7 +14,7 @@ from recnews.errors import UsageError
 from recnews.newsroom import Newsroom
 from recnews.service.keys import SCOPES, Keys
 from recnews.store import Store
-from tests.pages_world import HOSTILE, LONG, READER, Visitor, furnished, words
+from tests.pages_world import HOSTILE, LONG, READER, Visitor, begun, ended, furnished, words
 from tests.service_world import Service, running
 from tests.test_pages import NOW
 from tests.worlds import NOW as THEN
@@ -136,11 +136,9 @@ def test_unknown_words_are_marked_and_go_into_the_dictionary(visitor: Visitor, s
         assert [word.word for word in newsroom.dictionary.words()] == ["量子计算"]
 
 
-def upload(visitor: Visitor, name: str, content: bytes, status: int = 200) -> str:
-    files = {"file": (name, content)}
-    found = visitor.client.post("/desk/upload", data={"token": visitor.token("/desk")}, files=files)
-    assert found.status_code == status, found.text
-    return found.text
+def upload(visitor: Visitor, name: str, content: bytes) -> str:
+    """Hand a file in and wait for the end of it; the page that tells it."""
+    return ended(visitor, begun(visitor, name, content))
 
 
 def test_a_file_is_taken_in_and_its_bad_rows_are_mended(visitor: Visitor, service: Service) -> None:

@@ -24,6 +24,7 @@ from recnews.service import articles, editorial, events, feeds, logs, operating,
 from recnews.service.access import Access, rate_limit
 from recnews.service.desk import Desk
 from recnews.service.guard import Guard
+from recnews.service.intakes import Intakes
 from recnews.service.keys import Keys
 from recnews.service.metrics import worker_ended
 from recnews.service.pages import PAGES
@@ -74,7 +75,8 @@ def build(plan: Plan, settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     plan: Plan = app.state.plan
-    desk = await asyncio.to_thread(Desk, Path(plan.home), app.state.settings)
+    intakes = Intakes(Path(plan.folder), Path(plan.home), app.state.settings)
+    desk = await asyncio.to_thread(Desk, Path(plan.home), app.state.settings, intakes)
     app.state.desk = desk
     tasks = [asyncio.create_task(desk.follow()), asyncio.create_task(_end_with(plan.parent))]
     logs.tell("started", pid=os.getpid())

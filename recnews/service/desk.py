@@ -11,6 +11,7 @@ from typing import TypeVar
 from recnews.config import Settings
 from recnews.errors import NoGenerationError, RecnewsError
 from recnews.service import logs
+from recnews.service.intakes import Intakes
 from recnews.service.lanes import Lane
 from recnews.service.metrics import SWAPS, WORKER_GENERATION
 from recnews.service.room import ServiceRoom
@@ -23,11 +24,12 @@ class Desk:
     """The lanes of a worker. `reading` answers feeds, `writing` takes in and encodes what comes, `looking` reads what
     pages show of the store."""
 
-    def __init__(self, home: Path, settings: Settings) -> None:
+    def __init__(self, home: Path, settings: Settings, intakes: Intakes) -> None:
         self.home, self.settings = home, settings
         self.reading, self.writing = Lane("reading", home, settings), Lane("writing", home, settings)
         self.looking = Lane("looking", home, settings)
         self.ready = False
+        self.intakes = intakes
         self._beside = ThreadPoolExecutor(1, "recnews-beside")
         self._lock = threading.Lock()
         self._swap: Future[None] | None = None
@@ -78,6 +80,7 @@ class Desk:
         """Finish what has begun."""
         self._closed.set()
         self._beside.shutdown(cancel_futures=True)
+        self.intakes.close()
         self.reading.close()
         self.writing.close()
         self.looking.close()

@@ -15,9 +15,10 @@ PLAN_VARIABLE = "RECNEWS_SERVE_PLAN"
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What `recnews serve` hands to each worker. `secret` signs the sessions of browsers: all workers have the
-    same, and it is gone with them."""
+    same, and it is gone with them. `folder` is for what lives no longer than this run."""
 
     home: str
+    folder: str
     host: str = "127.0.0.1"
     log_ids: bool = False
     parent: int = 0

@@ -44,8 +44,10 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
         raise UsageError(
             f"without keys only this machine is answered; before listening on {listening.host}, `recnews keys create`"
         )
-    folder = tempfile.mkdtemp(prefix="recnews-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    folder = tempfile.mkdtemp(prefix="recnews-serve-")
+    metrics = Path(folder) / "metrics"
+    metrics.mkdir()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     for name in _THREADS:
         os.environ.setdefault(name, "1")
     import uvicorn
@@ -53,7 +55,7 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
     logs.set_up(listening.log_ids)
     # uvicorn sends itself the signal again once it has stopped; what follows below must still be done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Plan(str(home), listening.host, listening.log_ids, os.getpid(), secrets.token_hex(32)).export()
+    Plan(str(home), folder, listening.host, listening.log_ids, os.getpid(), secrets.token_hex(32)).export()
     keeper = subprocess.Popen([sys.executable, "-m", "recnews.service.house", str(home), str(os.getpid())])  # noqa: S603 - this very program
     try:
         uvicorn.run(

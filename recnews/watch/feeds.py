@@ -51,13 +51,10 @@ class Feeds:
         content = hashlib.sha256(answer.data).hexdigest()
         if not answer.fresh or (known and content == state.digest):
             return Polled(name, "unchanged", moved=answer.moved), state.well(now)
-        kind = formats.kind_of(answer.data[:_HEAD])
-        if kind != "feed":
-            what = {"html": "a web page", "sitemap": "a sitemap"}.get(kind, "something else")
-            raise FetchError(name, f"gave {what}, neither RSS nor Atom", "give the address of the feed itself")
+        source = feed_source(name, answer)
         rejects = KnownRejects(state.rejected)
         texts = FullTexts(self._client, self._options, state.pages if known else {}, self._pages)
-        rows = formats.read_document(_source(name, answer), self._options)
+        rows = formats.read_document(source, self._options)
         rows = texts.completed(rows) if self._pages else rows
         report = self._take(formats.articles_of(rows, self._options), [name], rejects.is_new)
         report = replace(report, read=report.read + texts.skipped, unchanged=report.unchanged + texts.skipped)
@@ -70,6 +67,11 @@ class Feeds:
         return Polled(name, "read", report, texts.problem, moved=answer.moved, pages=texts.fetched), state
 
 
-def _source(name: str, answer: Answer) -> Source:
+def feed_source(name: str, answer: Answer) -> Source:
+    """What was fetched, to be read as a feed under a name. Raises `FetchError` for what is none."""
+    kind = formats.kind_of(answer.data[:_HEAD])
+    if kind != "feed":
+        what = {"html": "a web page", "sitemap": "a sitemap"}.get(kind, "something else")
+        raise FetchError(name, f"gave {what}, neither RSS nor Atom", "give the address of the feed itself")
     make = partial(Source, name, None, "feed", size=len(answer.data), data=answer.data)
     return make(address=answer.url, declared=answer.charset)

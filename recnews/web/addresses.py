@@ -61,7 +61,8 @@ def pinned(url: str, host: str, port: int, *, seconds: float, allow_private: boo
     allowed = found if allow_private else [address for address in found if public(address)]
     if not allowed:
         reason = f"{host} is at {found[0]}, which is not an address of the open internet"
-        raise FetchError(url, reason, "--allow-private lets it be asked, if it is one of your own")
+        remedy = "if it is one of your own, `watch --allow-private` or `service.allow_private` lets it be asked"
+        raise FetchError(url, reason, remedy)
     return allowed[0]
 
 

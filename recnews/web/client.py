@@ -20,6 +20,8 @@ _FOR_GOOD = {301, 308}
 _GZIP = b"\x1f\x8b"
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,30})", re.IGNORECASE)
 _WITHIN_ADDRESS = 2048
+LATER = "it is tried again later"
+"""The remedy where there is nothing to do but wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Client:
             late = deadline.over or isinstance(error, httpx.TimeoutException)
             said = str(error) or type(error).__name__
             reason = f"took longer than {self._limits.seconds:g} seconds" if late else f"failed ({said[:200]})"
-            raise FetchError(url, reason, "it is tried again later") from error
+            raise FetchError(url, reason, LATER) from error
 
     def _answer(self, url: str, response: "httpx.Response") -> Answer | tuple[int, str]:
         status, headers = response.status_code, response.headers
@@ -104,7 +106,7 @@ class Client:
         if status == 304:
             return Answer(False, url)
         if status != 200:
-            remedy = "remove it from what is watched" if status == 410 else "it is tried again later"
+            remedy = "remove it from what is watched" if status == 410 else LATER
             wait = headers.get("retry-after", "")
             raise FetchError(url, f"the server answered {status} {response.reason_phrase}".rstrip(), remedy, wait)
         charset = _CHARSET.search(headers.get("content-type", ""))
@@ -153,11 +155,11 @@ def _unpacked(url: str, data: bytes, limit: int) -> bytes:
     try:
         plain = packed.decompress(data, limit + 1)
     except zlib.error as error:
-        raise FetchError(url, f"came damaged ({error})", "it is tried again later") from error
+        raise FetchError(url, f"came damaged ({error})", LATER) from error
     if len(plain) > limit:
         raise _too_large(url, limit)
     if not packed.eof:
-        raise FetchError(url, "came cut off", "it is tried again later")
+        raise FetchError(url, "came cut off", LATER)
     return plain
 
 

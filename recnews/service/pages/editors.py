@@ -22,7 +22,7 @@ from recnews.store import ArticleCard, CameIn, ReadBy
 from recnews.text import parse_word
 
 router = APIRouter(prefix="/desk", route_class=PageRoute, include_in_schema=False)
-_LISTED, _RELATED = 30, 8
+_LISTED, _RELATED, _INTAKES = 30, 8, 5
 _CUT = 20_000
 _Id = Annotated[str, Query(min_length=1, max_length=2048)]
 Done = Annotated[str, Query(max_length=20)]
@@ -69,7 +69,10 @@ async def desktop(desk: Asked, visit: Reads, q: _Text = "", before: _Place = "",
         )  # fmt: skip
 
     found = await desk.look(look)
-    return page(visit, "desk.html", found=found, q=q.strip(), before=before, zone=zone, today=today, done=done)
+    intakes = desk.intakes.latest(_INTAKES) if visit.may("write") else []
+    return page(
+        visit, "desk.html", found=found, q=q.strip(), before=before, zone=zone, today=today, done=done, intakes=intakes,
+    )  # fmt: skip
 
 
 @router.get("/article")

@@ -1,21 +1,20 @@
 """What comes in by hand: a file with its report, and rejected rows that are mended and handed in again."""
 
+import asyncio
 import json
 import re
-import shutil
-import tempfile
-from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from recnews.accept import Outcome
-from recnews.errors import RecnewsError
-from recnews.reports import IngestReport
+from recnews.errors import FetchError
 from recnews.service.asking import Asked
 from recnews.service.desk import Desk
-from recnews.service.pages.render import back_to, link, page
+from recnews.service.intakes import Intake
+from recnews.service.pages.readers import home_zone
+from recnews.service.pages.render import HEADERS, back_to, link, page, render
 from recnews.service.pages.route import PageRoute
 from recnews.service.pages.visit import Form, SentToWrite, Visit, Writes
 from recnews.service.problems import ProblemError
@@ -24,29 +23,41 @@ from recnews.service.room import ServiceRoom
 router = APIRouter(prefix="/desk", route_class=PageRoute, include_in_schema=False)
 _ROWS = 20
 _OTHER = re.compile(r"[^\w.\-]+")
+_Number = Annotated[str, Query(pattern="^[0-9a-f]{16}$")]
 _File = Annotated[str, Query(max_length=255)]
 
 
 @router.post("/upload")
 async def upload(desk: Asked, sent: SentToWrite) -> Response:
-    """Take the articles of a file in, and tell what became of them."""
+    """Take the articles of a file in, beside all else; the page that follows tells how far it is."""
     given = sent.file("file")
     if given is None:
         raise ProblemError("invalid", "file: none was chosen")
-    name = file_name(given.filename or "")
+    number = await asyncio.to_thread(desk.intakes.file, file_name(given.filename or ""), given.file)
+    return back_to(link("/desk/intake", id=number))
 
-    def take(room: ServiceRoom) -> IngestReport:
-        # Of its own, so that two files of one name are two inputs, whose rejected rows do not replace each other.
-        with tempfile.TemporaryDirectory(prefix="recnews-upload-") as folder:
-            path = Path(folder) / name
-            _write(given.file, path)
-            return room.ingest(path)
 
+@router.post("/fetch")
+async def fetch(desk: Asked, sent: SentToWrite) -> Response:
+    """Take the articles of a feed in, by its address."""
     try:
-        report = await desk.apart(take)
-    except RecnewsError as error:  # what is wrong with the file is told with its remedy
-        return page(sent.visit, "upload.html", 422, name=name, report=None, wrong=str(error))
-    return page(sent.visit, "upload.html", name=name, report=report, wrong="")
+        number = desk.intakes.feed(sent.text("address"))
+    except FetchError as error:
+        raise ProblemError("invalid", f"address: {error}") from error
+    return back_to(link("/desk/intake", id=number))
+
+
+@router.get("/intake")
+async def intake(desk: Asked, visit: Writes, id: _Number) -> Response:  # noqa: A002 - the name in the address
+    """How far an input is; once all is read, what became of its rows. Leaving the page changes nothing."""
+    return page(visit, "intake.html", it=_intake(desk, id), zone=home_zone(desk))
+
+
+@router.get("/intake/state")
+async def state(desk: Asked, visit: Writes, id: _Number) -> Response:  # noqa: A002 - as above
+    """The part of that page that changes: what a script puts into its place."""
+    text = render(visit, "intake_state.html", it=_intake(desk, id), zone=home_zone(desk))
+    return Response(text, headers=dict(HEADERS), media_type="text/html; charset=utf-8")
 
 
 @router.get("/quarantine")
@@ -89,6 +100,13 @@ def file_name(given: str) -> str:
     return name[-80:] or "articles"
 
 
+def _intake(desk: Desk, number: str) -> Intake:
+    found = desk.intakes.find(number)
+    if found is None:
+        raise ProblemError("not-found", "no input has this number; the service may have been started anew since")
+    return found
+
+
 async def _again(desk: Desk, sent: Form, text: str, field: str, reason: str) -> Response:
     offset = sent.text("offset", 20)
     wrong = {"digest": sent.text("digest", 64), "text": text, "field": field, "reason": reason}
@@ -120,9 +138,3 @@ def _may_see(visit: Visit, file: str) -> None:
 
 def _of_events(file: str) -> bool:
     return file.startswith("events-")
-
-
-def _write(source: IO[bytes], target: Path) -> None:
-    source.seek(0)
-    with target.open("wb") as out:
-        shutil.copyfileobj(source, out, 1024 * 1024)
