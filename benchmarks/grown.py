@@ -39,7 +39,6 @@ def grown_home(folder: Path, articles: int) -> tuple[Path, datetime]:
     are to be asked as of then."""
     home = folder / f"home-{articles}"
     if not (home / _MARK).exists():
-        shutil.rmtree(home, ignore_errors=True)
         made = _first(home) if articles <= FIRST else _more(home, *grown_home(folder, FIRST), articles)
         (home / _MARK).write_text(json.dumps({"made": made.isoformat()}), encoding="utf-8")
     return home, datetime.fromisoformat(json.loads((home / _MARK).read_text(encoding="utf-8"))["made"])
@@ -58,6 +57,7 @@ def _first(home: Path) -> datetime:
     moments = sorted(row["published_at"] for row in copies(0, FIRST, now))
     rows = [row | {"published_at": moment} for row, moment in zip(copies(0, FIRST, now), moments, strict=True)]
     print(f"growing a home of {FIRST:,} articles", file=sys.stderr)
+    shutil.rmtree(home, ignore_errors=True)
     with Newsroom.open(home, Settings()) as room:
         room.ingest(rows)
         room.record_many(list(_reads(rows, now)))
@@ -79,14 +79,18 @@ def _reads(rows: list[Row], now: datetime) -> Iterator[EventDraft]:
 
 
 def _more(home: Path, smaller: Path, now: datetime, articles: int) -> datetime:
-    shutil.copytree(smaller, home, ignore=shutil.ignore_patterns(_MARK))
+    if not home.exists():
+        half = home.with_suffix(".half")
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(smaller, half, ignore=shutil.ignore_patterns(_MARK)).rename(home)
     print(f"growing a home of {articles:,} articles", file=sys.stderr)
     with Newsroom.open(home, Settings()) as room:
         live = room.generations.current().live
         assert live is not None
         generation = room.generations.load(live)
         real = np.stack([vector for _, vector in room.store.vectors.page(live, 0, FIRST)])
-        rows = articles_from_rows(copies(FIRST, articles - FIRST, now))
+        there = room.store.articles.count() // 1000 * 1000  # one that was stopped goes on
+        rows = articles_from_rows(copies(there, articles - there, now))
         drafts = (row for row in rows if isinstance(row, Draft))
         while batch := list(islice(drafts, 1000)):
             room.store.articles.upsert(batch, now)
@@ -98,6 +102,8 @@ def _more(home: Path, smaller: Path, now: datetime, articles: int) -> datetime:
 def _draw_vectors(room: Newsroom, generation: Generation, real: Float32) -> None:
     """Vectors of what was just stored, written as `recnews.indexing` writes them."""
     pending = room.store.vectors.pending(generation.id, 2000)
+    if not pending.texts:
+        return
     draw = np.random.default_rng(pending.texts[0].article_id)
     which = draw.integers(len(real), size=len(pending.texts))
     made = real[which]
