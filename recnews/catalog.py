@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zipfile import BadZipFile
@@ -97,7 +98,8 @@ class Catalog:
             if isinstance(self.index, ArchivedIndex):
                 begun = bool(self.index.hand_over((moment // DAY - settings.hot_days) * DAY))
             else:
-                begun = bool(maintain(self.index, self._sealed, moment, settings, told))
+                asked = replace(settings, content=self.layout.dim)
+                begun = bool(maintain(self.index, self._sealed, moment, asked, told))
             if begun:
                 self._save(self._sealed.parent)
             if self._sealed.exists():

@@ -325,14 +325,16 @@ class IndexSettings(_Section):
     memory: str = ""
     """Memory that the index may take, such as `500MB`, without the mapped pages of vectors, which processes share;
     empty for no limit. Segments are of the quickest kind that fits."""
-    hot_days: int = Field(default=7, ge=1, le=3650)
-    """What is younger is searched exactly and in memory."""
+    hot_days: int = Field(default=0, ge=0, le=3650)
+    """What is younger is searched exactly and in memory; 0 for the usual: a day where older articles are sealed on the
+    disk, a week where an engine has them."""
     least: int = Field(default=20_000, ge=1)
-    """Older articles are sealed once there are so many."""
+    """Older articles are sealed once there are so many; later a 200th of what is sealed is enough, 2,000 or more."""
     most: int = Field(default=2_000_000, ge=1)
     """A segment holds at most so many."""
     recall: float = Field(default=0.95, gt=0, le=1)
-    """Of ten nearest articles a sealed segment must find this share, measured when it is sealed."""
+    """Of ten nearest articles a sealed segment must find this share, to an article as to a reader's interest, measured
+    when it is sealed, with articles that are not in it then."""
     archive: str = Field(default="faiss", pattern=r"^(faiss|postgresql\+psycopg://.+|milvus\+https?://.+)$", repr=False)
     """Where older articles are searched: `faiss`, in sealed segments on the disk; by pgvector at an address
     `postgresql+psycopg://…`; by Milvus at `milvus+http://…`. See docs/scaling.md."""
@@ -347,6 +349,11 @@ class IndexSettings(_Section):
         if text:
             TypeAdapter(ByteSize).validate_python(text)
         return text
+
+    @property
+    def hot(self) -> int:
+        """`hot_days`, as they are."""
+        return self.hot_days or (1 if self.archive == "faiss" else 7)
 
     @property
     def memory_bytes(self) -> int | None:

@@ -20,7 +20,7 @@ from tests.cli_world import run
 from tests.test_vectors_follow import DIM, GENERATION, encode_pending, vector_of
 from tests.worlds import DAY, NOW, small_settings
 
-SMALL = SegmentSettings(least=100, flat=50, most=300)
+SMALL = SegmentSettings(least=100, flat=50, most=300, hot_days=7)
 """Of 600 articles, 20 a day, those since midnight a week ago, 151, stay in memory."""
 
 

@@ -169,11 +169,11 @@ def test_an_altered_byte_is_noticed(kind: Kind, tmp_path: Path) -> None:
         file.write_bytes(content)
 
 
-@pytest.mark.parametrize("change", ['"format": 1', '"kind": "flat"', '"rows": 20'])
+@pytest.mark.parametrize("change", ['"format": 2', '"kind": "flat"', '"rows": 20'])
 def test_a_manifest_of_another_kind_is_refused(change: str, tmp_path: Path) -> None:
     segment = segment_of(tmp_path, stories(20), "flat")
     file = segment.folder / "manifest.json"
-    other = {'"format": 1': '"format": 2', '"kind": "flat"': '"kind": "tree"', '"rows": 20': '"rows": 21'}[change]
+    other = {'"format": 2': '"format": 1', '"kind": "flat"': '"kind": "tree"', '"rows": 20': '"rows": 21'}[change]
     file.write_text(file.read_text().replace(change, other))
     with pytest.raises(ValueError, match=re.escape(str(segment.folder))):
         SealedSegment(segment.folder)
@@ -263,7 +263,10 @@ def test_segments_outside_the_times_are_not_touched(tmp_path: Path) -> None:
 
 def test_upkeep_of_an_archive(tmp_path: Path) -> None:
     """6,000 articles over 100 days; those of the last week stay in memory."""
-    index, settings = SegmentedIndex(WIDTH, exact_rows=0), SegmentSettings(least=500, most=4000, flat=1000, recall=0.9)
+    index, settings = (
+        SegmentedIndex(WIDTH, exact_rows=0),
+        SegmentSettings(least=500, most=4000, flat=1000, recall=0.9, hot_days=7),
+    )
     reader = SegmentedIndex(WIDTH, exact_rows=0)
     ids, vectors = np.arange(6000), stories(6000)
     for one in (index, reader):
@@ -273,7 +276,7 @@ def test_upkeep_of_an_archive(tmp_path: Path) -> None:
     assert len(index.newest_times()) == 420
     assert (index.newest_times() >= 93 * DAY).all()
     assert [part.rows for part in index.parts()] == [4000, 1580]
-    assert steps == ["rabitq", "rabitq"]
+    assert steps == ["hnsw", "hnsw"]
     assert not upkeep_plan(index, NOW, settings)
     assert reader.follow(tmp_path)
     assert not reader.follow(tmp_path)
@@ -310,13 +313,13 @@ def test_upkeep_tries_the_kinds_that_fit(tmp_path: Path) -> None:
     index.upsert(np.arange(3000), stories(3000))
     kinds: list[str] = []
     settings = SegmentSettings(least=1, flat=0, recall=1.01)
-    with pytest.raises(SealError, match="hnsw reaches"):
+    with pytest.raises(SealError, match="rabitq reaches"):
         maintain(index, tmp_path, NOW, settings)
     with pytest.raises(SealError, match="rabitq reaches"):
         maintain(index, tmp_path, NOW, SegmentSettings(least=1, flat=0, recall=1.01, memory=1000))
     assert (index.segment_names(), len(index.newest_times())) == ([], 3000)
     maintain(index, tmp_path, NOW, SegmentSettings(least=1, flat=0), lambda _, s: kinds.append(s.manifest.kind))
-    assert kinds == ["rabitq"]
+    assert kinds == ["hnsw"]
 
 
 def test_a_damaged_segment_leaves_a_follower_as_it_was(tmp_path: Path) -> None:

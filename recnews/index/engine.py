@@ -9,6 +9,20 @@ import faiss as _faiss
 faiss: Any = _faiss
 
 
+_MANY = 32
+
+
+@contextmanager
+def threads_for(queries: int) -> Iterator[None]:
+    """FAISS works on one thread inside, but for very many queries, which go their ways without waiting for each other
+    until the end: those it shares out to as many threads as it was given."""
+    if queries >= _MANY:
+        yield
+        return
+    with one_thread():
+        yield
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """FAISS works on one thread inside, as seen from the calling thread.

@@ -48,6 +48,17 @@ def score_rows(rows: Rows, ids: Int64, query: Float32, k: int, chosen: Int64) ->
     return best([Hits(ids[chosen], rows.score(query, chosen))], k)
 
 
+def score_candidates(rows: Rows, ids: Int64, queries: Float32, k: int, chosen: Int64) -> list[Hits]:
+    """The best `k` for each query (q, dim) of rows of its own, `chosen` (q, m), -1 for none."""
+    scores = rows.score_each(queries, np.maximum(chosen, 0))
+    scores[chosen < 0] = -np.inf
+    names = ids[chosen]
+    order = np.lexsort((names, -scores))[:, :k]
+    names, scores = np.take_along_axis(names, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    counts = np.minimum((chosen >= 0).sum(axis=1), k).tolist()
+    return [Hits(names[row, :count], scores[row, :count]) for row, count in enumerate(counts)]
+
+
 def _contenders(products: Float32, k: int, slack: float, wanted: Bools | None) -> Int64:
     """(m,) places that can be among the best `k`, of those that are wanted."""
     # The k-th best product is at most `slack` above the score of its row, and that of a row which belongs to the best

@@ -14,9 +14,10 @@ DAY = 86_400_000_000
 
 _COLUMNS = 8 + 8 + 4 + 1 + 4  # id, time, scale, alive, place
 _NEWEST_EXTRA = 8 + 8 + 1 + 4
-_STRUCTURED: tuple[Kind, ...] = ("rabitq", "ivf-sq8", "hnsw")
-"""The quickest at recall .95 first, which is the smallest, too (docs/performance.md); the others find more where that
-one misses the recall asked for."""
+_STRUCTURED: tuple[Kind, ...] = ("hnsw", "ivf-sq8", "rabitq")
+"""The quickest first, which is the largest (docs/performance.md)."""
+_SMALLEST: Kind = "rabitq"
+_FEW, _PART = 2000, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +26,20 @@ class SegmentSettings:
 
     `memory`: bytes that ids, structures and the newest vectors may take, None for no limit; vectors of sealed segments
     come on top as mapped pages, which processes share and the system takes back when it needs them. `hot_days`: what
-    is younger stays in the newest, exact part. `least` rows are sealed at once, at most `most`, exact up to `flat`.
-    `dead`: the share of dead rows from which a segment is written again. `recall`, `seed`: see `SealSettings`.
+    is younger stays in the newest, exact part. `least` rows are sealed at once, or fewer once many are sealed: a 200th
+    of those, 2,000 or more. A segment has at most `most`, and is exact up to `flat`. `dead`: the share of dead rows
+    from which a segment is written again. `recall`, `seed`, `content`: see `SealSettings`.
     """
 
     memory: int | None = None
-    hot_days: int = 7
+    hot_days: int = 1
     least: int = 20_000
     most: int = 2_000_000
-    flat: int = 20_000
+    flat: int = 2000
     dead: float = 0.25
     recall: float = 0.95
     seed: int = 0
+    content: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def plan(newest: Int64, parts: Sequence[Part], dim: int, now: int, settings: Seg
     times = np.sort(newest)
     drops = tuple(part.name for part in parts if not part.alive)
     pieces = [_Piece(part.first, part.alive, part) for part in parts if part.alive]
-    pieces += _ripe(times, now, settings)
+    pieces += _ripe(times, now, settings, sum(part.alive for part in parts))
     groups = _groups(sorted(pieces, key=lambda piece: (piece.first, piece.rows)), settings.most)
     left = len(times) - sum(piece.rows for piece in pieces if piece.part is None)
     bare = left * (4 * dim + _NEWEST_EXTRA)
@@ -108,11 +111,12 @@ def plan(newest: Int64, parts: Sequence[Part], dim: int, now: int, settings: Seg
     )
 
 
-def _ripe(times: Int64, now: int, settings: SegmentSettings) -> list[_Piece]:
-    """Newest rows old enough to be sealed, cut by time; none while they are few."""
+def _ripe(times: Int64, now: int, settings: SegmentSettings, sealed: int) -> list[_Piece]:
+    """Newest rows old enough to be sealed, cut by time; none while they are few beside those that are `sealed`."""
     cut = (now // DAY - settings.hot_days) * DAY
     ripe = int(np.searchsorted(times, cut))
-    if ripe < max(settings.least, 1):
+    enough = min(settings.least, max(sealed // _PART, _FEW)) if sealed else settings.least
+    if ripe < max(enough, 1):
         return []
     # Cut where times differ: a boundary within one instant would belong to both sides.
     bounds = sorted({int(times[start]) for start in range(0, ripe, settings.most)} - {int(times[0])})
@@ -137,28 +141,31 @@ def _groups(pieces: list[_Piece], most: int) -> list[list[_Piece]]:
 
 def _kinds(groups: list[list[_Piece]], dim: int, memory: int | None, flat: int) -> list[tuple[Kind, ...]]:
     """The kinds to try for each group, in order: those that fit into what the others leave of the memory."""
-    smallest: list[Kind] = ["flat" if _rows(group) <= flat else _STRUCTURED[0] for group in groups]
-    least = [_bytes(group, kind, dim) for group, kind in zip(groups, smallest, strict=True)]
-    held = [_held(group, kind, memory, dim, sum(least)) for group, kind in zip(groups, smallest, strict=True)]
-    spent = sum(_bytes(group, kind, dim) for group, kind in zip(groups, held, strict=True))
-    found: list[tuple[Kind, ...]] = []
+    smallest: list[Kind] = ["flat" if _rows(group) <= flat else _SMALLEST for group in groups]
+    spent = sum(_bytes(group, kind, dim) for group, kind in zip(groups, smallest, strict=True))
+    held = list[Kind]()
+    for group, kind in zip(groups, smallest, strict=True):  # what is sealed stays before anything new takes memory
+        held.append(_held(group, kind, None if memory is None else memory - spent, dim))
+        spent += _bytes(group, held[-1], dim) - _bytes(group, kind, dim)
+    found = list[tuple[Kind, ...]]()
     for group, kind in zip(groups, held, strict=True):
         if kind == "flat" or _is_sealed(group, kind):
             found.append((kind,))
             continue
         room = None if memory is None else memory - spent + _bytes(group, kind, dim)
-        fitting = [k for k in _STRUCTURED if room is None or _bytes(group, k, dim) <= room]
-        found.append(tuple(fitting) or (kind,))
+        fitting = tuple(it for it in _STRUCTURED if room is None or _bytes(group, it, dim) <= room) or (kind,)
+        found.append(fitting)
+        spent += _bytes(group, fitting[0], dim) - _bytes(group, kind, dim)
     return found
 
 
-def _held(group: list[_Piece], smallest: Kind, memory: int | None, dim: int, least: int) -> Kind:
-    """What a segment is already, where it may stay so; else the smallest kind."""
+def _held(group: list[_Piece], smallest: Kind, room: int | None, dim: int) -> Kind:
+    """What a segment is already, where there is room for what that takes more; else the smallest kind."""
     part = group[0].part
     if len(group) > 1 or part is None or smallest == "flat" or part.kind == "flat":
         return smallest
     more = _bytes(group, part.kind, dim) - _bytes(group, smallest, dim)
-    return part.kind if memory is None or least + more <= memory else smallest
+    return part.kind if room is None or more <= room else smallest
 
 
 def _is_sealed(group: list[_Piece], kind: Kind) -> bool:

@@ -24,6 +24,7 @@ Int16 = NDArray[np.int16]
 _UNTHREADED = 450_000
 _HALF_ULP = 2.0**-24
 _OVERFLOW = 1e38
+_UNPACKED = 1000  # rows at once: what fits into a core's own cache
 _LARGEST_INT = 32767
 _SMALLEST_EXPONENT = -100
 
@@ -42,6 +43,10 @@ class Rows(Protocol):
 
     def score(self, query: Float32, rows: Int64) -> Float32:
         """(m,) inner products of one query (dim,) with rows, the same bits however they are asked for."""
+        ...
+
+    def score_each(self, queries: Float32, rows: Int64) -> Float32:
+        """(q, m) inner products of each query (q, dim) with rows of its own (q, m), the bits of `score`."""
         ...
 
     def take(self, rows: Int64) -> Float32:
@@ -69,7 +74,11 @@ class FloatRows:
 
     def score(self, query: Float32, rows: Int64) -> Float32:
         """See `Rows`."""
-        return _row_by_row(query, self.array, rows)
+        return _row_by_row(query[None], self.array, rows[None])[0]
+
+    def score_each(self, queries: Float32, rows: Int64) -> Float32:
+        """See `Rows`."""
+        return _row_by_row(queries, self.array, rows)
 
     def take(self, rows: Int64) -> Float32:
         """See `Rows`."""
@@ -101,8 +110,16 @@ class PackedRows:
 
     def score(self, query: Float32, rows: Int64) -> Float32:
         """See `Rows`."""
-        block = self.numbers[rows].astype(np.float32)
-        scores = _row_by_row(query, block, np.arange(len(rows), dtype=np.int64))
+        return self.score_each(query[None], rows[None])[0]
+
+    def score_each(self, queries: Float32, rows: Int64) -> Float32:
+        """See `Rows`."""
+        scores, together = np.empty(rows.shape, dtype=np.float32), max(_UNPACKED // max(rows.shape[1], 1), 1)
+        for start in range(0, len(rows), together):
+            some = rows[start : start + together]
+            block = self.numbers[some.ravel()].astype(np.float32)
+            places = np.arange(some.size, dtype=np.int64).reshape(some.shape)
+            scores[start : start + together] = _row_by_row(queries[start : start + together], block, places)
         return np.asarray(scores * self.scales[rows])
 
     def take(self, rows: Int64) -> Float32:
@@ -153,9 +170,10 @@ def _blocks(queries: Float32, rows: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
-def _row_by_row(query: Float32, array: Float32, rows: Int64) -> Float32:
-    scores = np.empty(len(rows), dtype=np.float32)
-    if len(rows):
-        pointers = [faiss.swig_ptr(part) for part in (scores, query, array, rows)]
-        faiss.fvec_inner_products_by_idx(*pointers, array.shape[1], 1, len(rows))
+def _row_by_row(queries: Float32, array: Float32, rows: Int64) -> Float32:
+    scores = np.empty(rows.shape, dtype=np.float32)
+    if rows.size:
+        queries, rows = np.ascontiguousarray(queries), np.ascontiguousarray(rows)
+        pointers = [faiss.swig_ptr(part) for part in (scores, queries, array, rows)]
+        faiss.fvec_inner_products_by_idx(*pointers, array.shape[1], *rows.shape)
     return scores

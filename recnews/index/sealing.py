@@ -16,7 +16,6 @@ import numpy as np
 
 from recnews.errors import SealError
 from recnews.index.engine import one_thread
-from recnews.index.exact import search_exactly
 from recnews.index.files import digest
 from recnews.index.rows import PackedRows, longest, pack
 from recnews.index.sealed import (
@@ -30,23 +29,25 @@ from recnews.index.sealed import (
     SegmentManifest,
 )
 from recnews.index.structures import Effort, Kind, Structure
+from recnews.index.trial import Trial
 from recnews.records import Float32, Int64
 
 Fetch = Callable[[Int64], Float32]
 """Gives the vectors (m, dim) of ids (m,)."""
 
 _BLOCK = 20_000
-_HELD_OUT = 256
 _BUILDING = ".building-"
 
 
 @dataclass(frozen=True, slots=True)
 class SealSettings:
-    """`recall`: the recall@10 below which a seal is refused."""
+    """`recall`: the recall@10, less its standard error, below which a seal is refused, as `Trial` measures it on rows
+    whose first `content` numbers are of the text, 0 for all."""
 
     kind: Kind = "rabitq"
     recall: float = 0.95
     seed: int = 0
+    content: int = 0
 
 
 def seal(folder: Path, ids: Int64, published: Int64, fetch: Fetch, settings: SealSettings) -> SealedSegment:
@@ -83,12 +84,13 @@ class _Sealing:
         self.rows = self._write_rows(fetch)
 
     def run(self) -> SegmentManifest:
-        effort, recall, held_out = Effort(0, 0), 1.0, 0
+        effort, recalls, asked = Effort(0, 0), dict[str, float](), 0
         if self.settings.kind != "flat":
-            structure, held = self._structure()
-            held_out = len(held)
-            effort, recall = self._measured(structure, held)
-            self._add(structure, np.sort(held))
+            trial = Trial.of(self.rows, self.settings.content, self.random)
+            structure = self._structure(trial)
+            asked = sum(len(queries) for queries in trial.questions.values())
+            effort, recalls = self._measured(structure, trial)
+            self._add(structure, trial.held)
             structure.write(self.folder / STRUCTURE_FILE)
             if len(structure.numbers):
                 np.save(self.folder / NUMBERS_FILE, structure.numbers)
@@ -104,9 +106,10 @@ class _Sealing:
             seed=self.settings.seed,
             breadth=effort.breadth,
             more=effort.more,
-            recall=recall,
+            recall=min(recalls.values(), default=1.0),
+            recalls=recalls,
             recall_asked=self.settings.recall,
-            queries=held_out,
+            queries=asked,
             seconds=round(time.monotonic() - self.started, 3),
             files=files,
         )
@@ -130,45 +133,33 @@ class _Sealing:
         np.save(self.folder / SCALES_FILE, scales)
         return PackedRows(np.asarray(numbers), scales, length)
 
-    def _structure(self) -> tuple[Structure, Int64]:
-        """The structure without the rows held out, and these (m,)."""
+    def _structure(self, trial: Trial) -> Structure:
+        """The structure without the rows that are held out."""
         rows, kind = len(self.ids), self.settings.kind
-        held = self.random.choice(rows, min(_HELD_OUT, rows // 10), replace=False)
-        sample = np.sort(self.random.choice(rows, Structure.sample_size(rows), replace=False))
+        sample = np.sort(self.random.choice(rows, Structure.sample_size(kind, rows), replace=False))
         structure = Structure.train(kind, self.rows.dim, rows, self.rows.take(sample), self.settings.seed)
-        self._add(structure, np.setdiff1d(np.arange(rows), held))
-        return structure, held
+        self._add(structure, np.setdiff1d(np.arange(rows), trial.held))
+        return structure
 
     def _add(self, structure: Structure, numbers: Int64) -> None:
         for start in range(0, len(numbers), _BLOCK):
             chosen = numbers[start : start + _BLOCK]
             structure.add(chosen, self.rows.take(chosen))
 
-    def _measured(self, structure: Structure, held: Int64) -> tuple[Effort, float]:
-        """The least effort with the recall asked for, and its recall@10 with the rows held out as queries."""
-        queries = self.rows.take(held)
-        others = np.ones(len(self.ids), dtype=bool)
-        others[held] = False
-        numbers = np.arange(len(self.ids))
-        exact = [hits.ids for hits in search_exactly(self.rows, numbers, queries, 10, others)]
-        recall = 1.0
+    def _measured(self, structure: Structure, trial: Trial) -> tuple[Effort, dict[str, float]]:
+        """The least effort with the recall asked for, and its recall@10 by kind of question."""
+        most = 0.0
         for effort in structure.efforts():
-            recall = self._recall(structure, queries, exact, effort)
-            if recall >= self.settings.recall:
-                return effort, recall
+            found = trial.recalls(structure, effort)
+            surely = min((recall - error for recall, error in found.values()), default=1.0)
+            if surely >= self.settings.recall or not found:
+                return effort, {kind: recall for kind, (recall, _) in found.items()}
+            most = max(most, min(recall for recall, _ in found.values()))
         raise SealError(
             f"of {len(self.ids)} rows",
-            f"{self.settings.kind} reaches recall@10 {recall:.3f} at most, {self.settings.recall} was asked for",
+            f"{self.settings.kind} reaches recall@10 {most:.3f} at most, {self.settings.recall} was asked for",
             "choose another kind, a larger memory budget or a lower recall",
         )
-
-    def _recall(self, structure: Structure, queries: Float32, exact: list[Int64], effort: Effort) -> float:
-        hits, wanted = 0, sum(len(ids) for ids in exact)
-        for query, ids in zip(queries, exact, strict=True):
-            rows = structure.candidates(query, min(20 + effort.more, len(self.ids)), effort.breadth)
-            scores = self.rows.score(query, rows)
-            hits += len(np.intersect1d(rows[np.lexsort((rows, -scores))[:10]], ids))
-        return hits / wanted if wanted else 1.0
 
     def _name(self, files: dict[str, tuple[int, str]]) -> str:
         """Of time range and content: not of the manifest, which tells how long it took."""

@@ -7,8 +7,10 @@
 | `ivf-sq8` | d + 12 | cells, and 8 bits for each number |
 | `hnsw` | d + 140 | a graph over rows of 8 bits for each number (Malkov and Yashunin, TPAMI 2020) |
 
-All give candidates only, whose scores are taken from the rows at rest. Each query is asked for by itself: FAISS goes
-other ways for many at once, with other candidates where two estimates are alike.
+All give candidates only, whose scores are taken from the rows at rest. The 8 bits are whole numbers of one step for all
+rows: FAISS multiplies those five times as fast as float32, and twice as fast as 8 bits with a range for each column.
+Cells are asked one query at a time: FAISS goes other ways for many at once, with other candidates where two estimates
+are alike. In a graph each query goes its own way, so that many are asked together, on as many threads as there are.
 """
 
 import math
@@ -32,6 +34,8 @@ _TRAINING_ROWS_A_CELL = 64
 _TRAINING_ROUNDS = 10
 _QUERY_BITS = 4
 _MOST_BEAM = 4096
+_LARGEST_CODE = 127
+_BEAMS = (32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +62,21 @@ class Structure:
     """A FAISS index over rows of a segment.
 
     A graph numbers its rows as they come: there `numbers` (n,) tells which row stands at which of its places. Cells
-    keep the numbers themselves, and `numbers` is empty.
+    keep the numbers themselves, and `numbers` is empty. `step` is what the numbers of rows are counted in before they
+    are rounded to 8 bits, None where they are not; it changes no order, so that queries are asked as they are.
     """
 
-    def __init__(self, kind: Kind, index: Any, numbers: Int64) -> None:
-        self.kind, self.index, self.numbers = kind, index, numbers
+    def __init__(self, kind: Kind, index: Any, numbers: Int64, step: float | None = None) -> None:
+        self.kind, self.index, self.numbers, self._step = kind, index, numbers, step
 
     @classmethod
     def train(cls, kind: Kind, dim: int, rows: int, sample: Float32, seed: int) -> "Structure":
         """An empty structure for about `rows` rows, trained on `sample` (m, dim)."""
         index: Any
+        eight = faiss.ScalarQuantizer.QT_8bit_direct_signed
+        step = None if kind == "rabitq" else float(np.abs(sample).max(initial=0)) / _LARGEST_CODE or 1.0
         if kind == "hnsw":
-            index = faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_8bit, _LINKS, faiss.METRIC_INNER_PRODUCT)
+            index = faiss.IndexHNSWSQ(dim, eight, _LINKS, faiss.METRIC_INNER_PRODUCT)
             index.hnsw.efConstruction = _EF_CONSTRUCTION
             index.hnsw.rng = faiss.RandomGenerator(seed)  # draws the levels of rows
         else:
@@ -78,48 +85,58 @@ class Structure:
             if kind == "rabitq":
                 index = faiss.IndexIVFRaBitQ(centres, dim, cells, faiss.METRIC_INNER_PRODUCT)
             else:
-                eight = faiss.ScalarQuantizer.QT_8bit
                 index = faiss.IndexIVFScalarQuantizer(centres, dim, cells, eight, faiss.METRIC_INNER_PRODUCT, False)
             index.own_fields = True
             centres.this.disown()
             index.cp.seed, index.cp.niter = seed, _TRAINING_ROUNDS
             index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _TRAINING_ROWS_A_CELL
-        index.train(np.ascontiguousarray(sample))
-        return cls(kind, index, np.empty(0, dtype=np.int64))
+        empty = cls(kind, index, np.empty(0, dtype=np.int64), step)
+        index.train(empty.coded(sample))
+        return empty
 
     @staticmethod
-    def sample_size(rows: int) -> int:
+    def sample_size(kind: Kind, rows: int) -> int:
         """How many rows to train on."""
-        return min(rows, max(_cells(rows) * _TRAINING_ROWS_A_CELL, 20_000))
+        return min(rows, 20_000 if kind == "hnsw" else max(_cells(rows) * _TRAINING_ROWS_A_CELL, 20_000))
 
     def add(self, numbers: Int64, vectors: Float32) -> None:
         """Take in rows (m, dim) under their numbers."""
         if self.kind == "hnsw":
-            self.index.add(np.ascontiguousarray(vectors))
+            self.index.add(self.coded(vectors))
             self.numbers = np.concatenate([self.numbers, numbers])
         else:
-            self.index.add_with_ids(np.ascontiguousarray(vectors), numbers)
+            self.index.add_with_ids(self.coded(vectors), numbers)
+
+    def coded(self, vectors: Float32) -> Float32:
+        """(m, dim) rows as the structure keeps them, where that is in whole numbers."""
+        if self._step is None:
+            return np.ascontiguousarray(vectors)
+        # FAISS cuts off what is behind the point.
+        whole = np.rint(vectors / np.float32(self._step))
+        return np.asarray(np.clip(whole, -_LARGEST_CODE, _LARGEST_CODE), dtype=np.float32)
 
     def efforts(self) -> Iterator[Effort]:
         """What to try, from the least on, until the recall is what was asked for."""
         if self.kind == "hnsw":
-            yield from (Effort(breadth, 20) for breadth in (64, 128, 256, 512, 1024))
+            yield from (Effort(breadth, 0) for breadth in _BEAMS)
             return
         cells = self.index.nlist
         for part in (128, 96, 64, 48, 32, 24, 16, 8, 4, 2, 1):
-            more = (100, 200, 400) if self.kind == "rabitq" else (20,)
+            more = (100, 200, 400, 800, 1600) if self.kind == "rabitq" else (0,)
             yield from (Effort(max(math.ceil(cells / part), 1), some) for some in more)
 
-    def candidates(self, query: Float32, count: int, breadth: int, wanted: Bools | None = None) -> Int64:
-        """At most `count` rows that are likely the nearest to `query` (dim,), of those that are `wanted` (n,)."""
+    def candidates(self, queries: Float32, count: int, breadth: int, wanted: Bools | None = None) -> Int64:
+        """(q, count) rows that are likely the nearest to each of `queries` (q, dim), of those that are `wanted` (n,);
+        -1 where there are fewer."""
         parameters, bits = self._parameters(count, breadth), None
         if wanted is not None:
             bits = np.packbits(wanted[self.numbers] if len(self.numbers) else wanted, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(wanted), faiss.swig_ptr(bits))
             parameters.sel = selector
-        _, places = self.index.search(query[None], count, params=parameters)
-        places = places[0][places[0] >= 0]
-        return self.numbers[places] if len(self.numbers) else np.asarray(places, dtype=np.int64)
+        if self.kind == "hnsw":
+            found = self.index.search(queries, count, params=parameters)[1]
+            return np.where(found >= 0, self.numbers[found], -1)
+        return np.concatenate([self.index.search(query[None], count, params=parameters)[1] for query in queries])
 
     def widest(self) -> int:
         """The breadth beyond which nothing more can be found."""

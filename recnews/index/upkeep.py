@@ -48,10 +48,11 @@ def maintain(
 
 def _sealed(index: SegmentedIndex, folder: Path, rewrite: Rewrite, settings: SegmentSettings) -> SealedSegment:
     ids, published = index.rows_of(rewrite.replaces, rewrite.since, rewrite.until)
-    for kind in rewrite.kinds[:-1]:
+    *others, last = (SealSettings(it, settings.recall, settings.seed, settings.content) for it in rewrite.kinds)
+    for asked in others:
         with suppress(SealError):
-            return seal(folder, ids, published, index.taken, SealSettings(kind, settings.recall, settings.seed))
-    return seal(folder, ids, published, index.taken, SealSettings(rewrite.kinds[-1], settings.recall, settings.seed))
+            return seal(folder, ids, published, index.taken, asked)
+    return seal(folder, ids, published, index.taken, last)
 
 
 def _publish(index: SegmentedIndex, sealed: Path, names: list[str]) -> None:

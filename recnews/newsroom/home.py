@@ -80,7 +80,7 @@ def archive_settings(settings: Settings) -> ArchiveSettings | None:
     asked = settings.index
     if asked.archive == FAISS:
         return None
-    return ArchiveSettings(asked.archive, asked.archive_prefix, asked.archive_seconds, asked.hot_days)
+    return ArchiveSettings(asked.archive, asked.archive_prefix, asked.archive_seconds, asked.hot)
 
 
 def _open_store(corpora: Path, settings: Settings) -> Store:

@@ -102,7 +102,7 @@ def seal(home: "Home", now: datetime) -> list[Segment]:
     asked = home.settings.index
     _, catalog = home.serving.current()
     catalog.seal(now, SegmentSettings(
-        memory=asked.memory_bytes, hot_days=asked.hot_days, least=asked.least, most=asked.most, recall=asked.recall
+        memory=asked.memory_bytes, hot_days=asked.hot, least=asked.least, most=asked.most, recall=asked.recall
     ))  # fmt: skip
     return catalog.segments()
 
