@@ -74,7 +74,7 @@ class FloatRows:
 
     def score(self, query: Float32, rows: Int64) -> Float32:
         """See `Rows`."""
-        return _row_by_row(query[None], self.array, rows[None])[0]
+        return np.asarray(_row_by_row(query[None], self.array, rows[None])[0])
 
     def score_each(self, queries: Float32, rows: Int64) -> Float32:
         """See `Rows`."""
@@ -110,7 +110,7 @@ class PackedRows:
 
     def score(self, query: Float32, rows: Int64) -> Float32:
         """See `Rows`."""
-        return self.score_each(query[None], rows[None])[0]
+        return np.asarray(self.score_each(query[None], rows[None])[0])
 
     def score_each(self, queries: Float32, rows: Int64) -> Float32:
         """See `Rows`."""

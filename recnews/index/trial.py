@@ -80,7 +80,7 @@ def _copies(rows: Rows, chosen: Int64, content: int) -> Int64:
     (which, likeness), places = np.concatenate(near, axis=1), np.concatenate(found)
     order = np.lexsort((-likeness, which))
     first = np.searchsorted(which[order], which[order])
-    return places[order[np.arange(len(order)) - first < most]]
+    return np.asarray(places[order[np.arange(len(order)) - first < most]], dtype=np.int64)
 
 
 def _questions(held: Float32, content: int) -> dict[str, Float32]:
@@ -95,4 +95,5 @@ def _questions(held: Float32, content: int) -> dict[str, Float32]:
 
 def _units(rows: Float32) -> Float32:
     """Rows of length 1, or zero."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, np.float32(1e-12)), dtype=np.float32)
