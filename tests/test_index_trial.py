@@ -12,7 +12,8 @@ from recnews.index.trial import Trial
 from recnews.records import Float32, Int64
 from tests.index_world import units
 
-DIM, TAIL = 32, 8
+DIM, TAIL = 48, 16
+"""64 together, of which FAISS multiplies 8 bits by 8 bits."""
 
 
 def rows_of(vectors: Float32) -> PackedRows:

@@ -63,7 +63,7 @@ class Structure:
 
     A graph numbers its rows as they come: there `numbers` (n,) tells which row stands at which of its places. Cells
     keep the numbers themselves, and `numbers` is empty. `step` is what the numbers of rows are counted in before they
-    are rounded to 8 bits, None where they are not; it changes no order, so that queries are asked as they are.
+    are rounded to 8 bits, None where they are not; it changes no order, so that a query may have one of its own.
     """
 
     def __init__(self, kind: Kind, index: Any, numbers: Int64, step: float | None = None) -> None:
@@ -133,6 +133,10 @@ class Structure:
             bits = np.packbits(wanted[self.numbers] if len(self.numbers) else wanted, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(wanted), faiss.swig_ptr(bits))
             parameters.sel = selector
+        if self.kind != "rabitq":
+            # Where a row has a multiple of 64 numbers FAISS takes queries in 8 bits, too.
+            steps = np.abs(queries).max(axis=1, keepdims=True, initial=1e-30) / np.float32(_LARGEST_CODE)
+            queries = np.rint(queries / steps)
         if self.kind == "hnsw":
             found = self.index.search(queries, count, params=parameters)[1]
             return np.where(found >= 0, self.numbers[found], -1)
