@@ -462,6 +462,16 @@ def load_settings(home: Path, environ: Mapping[str, str] | None = None) -> Setti
     Raises `SettingsError` naming the file or variable and the key; `StorageError` when the file cannot be read.
     """
     file = home / SETTINGS_FILE
+    values = _read(file)
+    return _validated(_with_environment(values, os.environ if environ is None else environ), "environment")
+
+
+def read_settings(file: Path) -> Settings:
+    """Settings of one file, whatever the environment says. Raises as `load_settings`."""
+    return _validated(_read(file), str(file))
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -473,7 +483,7 @@ def load_settings(home: Path, environ: Mapping[str, str] | None = None) -> Setti
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(file), "(whole file)", f"is not TOML: {error}") from error
     _validated(values, str(file))
-    return _validated(_with_environment(values, os.environ if environ is None else environ), "environment")
+    return values
 
 
 def _with_environment(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

@@ -32,8 +32,9 @@ def examples(path: tuple[str, ...], tmp_path: Path) -> list[list[str]]:
 def test_all_commands_are_there() -> None:
     leaves = {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")}
     assert leaves == {
-        "ingest", "watch", "events", "train", "recommend", "neighbors", "status", "verify", "backup", "backups",
-        "restore", "reindex", "seal", "demo", "serve", "keys create", "keys list", "keys revoke", "duplicates",
+        "ingest", "watch", "events", "train", "recommend", "neighbors", "status", "verify", "migrate", "backup",
+        "backups", "restore", "reindex", "seal", "demo", "serve", "keys create", "keys list", "keys revoke",
+        "duplicates",
         "evaluate similarity", "evaluate feeds", "tune", "pin", "unpin", "pins", "block", "unblock", "impersonal",
         "personal", "rules", "forget", "export", "articles show", "articles list", "articles hide", "articles unhide",
         "articles delete", "articles expire", "articles categorize", "generations list", "generations show",

@@ -132,6 +132,7 @@ for _name, _command, _examples in (
     ("status", operating.status, ("recnews status --json",)),
     ("verify", operating.verify, ("recnews verify",)),
     ("seal", operating.seal, ("recnews seal --index-memory 500MB",)),
+    ("migrate", operating.migrate, ("recnews migrate --to /srv/recnews-postgres/recnews.toml",)),
     ("backup", operating.backup, ("recnews backup /var/backups/recnews --keep 14",)),
     ("backups", operating.backups, ("recnews backups /var/backups/recnews --check",)),
     (

@@ -84,6 +84,25 @@ def backups(
         raise typer.Exit(1)
 
 
+def migrate(
+    to: Annotated[
+        Path,
+        typer.Option(metavar="SETTINGS.toml", help="Settings whose `store` says where to.", show_default=False),
+    ],
+    as_json: common.Json = False,
+    home: common.Home = None,
+) -> None:
+    """Copy the home into another store, such as from SQLite to PostgreSQL or back.
+
+    Where the settings lie in another folder, that becomes a home of its own, with generations, dictionary, keys and
+    quarantine; in the home's own folder the two stores share these. Every row is read again on both sides. Stop the
+    services first. Interrupted, run it again: it goes on, and the home it comes from is left as it is.
+    """
+    with common.opened(home) as newsroom:
+        done = newsroom.migrate(to)
+    common.answer_with(done, views.migrated(done), as_json)
+
+
 def restore(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of backups.")],
     name: Annotated[

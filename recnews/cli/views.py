@@ -9,6 +9,7 @@ from recnews.cli.output import many, size, table, typed, when
 if TYPE_CHECKING:
     from recnews.backup import Backed, Listed
     from recnews.generation import Manifest
+    from recnews.migrate import Migrated
     from recnews.newsroom.status import Status
     from recnews.records import Article, Held, Neighbors, Pin, Reason, Recommendation, Reject, Rules
     from recnews.reports import EventsReport, Forgotten, IngestReport, Segment
@@ -272,6 +273,15 @@ def backups(found: "Sequence[Listed]") -> list[str]:
         told = [*(f"  the home was not well: {what}" for what in it.problems), *(f"  {what}" for what in it.damages)]
         lines += [row, *told]
     return lines
+
+
+def migrated(done: "Migrated") -> list[str]:
+    """A home that was copied into another store."""
+    rows = sum(table.rows for table in done.tables.values())
+    return [
+        f"{many(rows, 'row')} of {many(len(done.tables), 'table')} are the same in {done.store}",
+        f"{many(done.files, 'file')} copied or compared; the settings to go on with lie in {done.home}",
+    ]
 
 
 def restored(done: "Restored") -> list[str]:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from recnews.embed.base import Progress
     from recnews.explore import Explorer
     from recnews.ingest import BytesRead, Given, OnError
+    from recnews.migrate import Migrated
     from recnews.newsroom.status import Status
     from recnews.reports import Polled, Watched
+    from recnews.store import Told
     from recnews.text import UserDictionary
     from recnews.verify import Problem
 
@@ -350,6 +352,15 @@ class Newsroom(Home):
         from recnews.backup import backup
 
         return backup(self.home, self.store, Path(target).absolute(), aware(now), keep=keep, quick=quick)
+
+    def migrate(self, settings_file: str | Path, told: "Told | None" = None) -> "Migrated":
+        """Copy all that this home holds into the store that a settings file names, and into the folder of that file
+        where it is another one; this home stays as it is. Raises `UsageError`, `SettingsError`, `StorageError`,
+        `BusyError` during a training or while others write."""
+        from recnews.migrate import migrate
+
+        with self.generations.training():
+            return migrate(self.home, self.store, Path(settings_file), told)
 
     # Inside
 

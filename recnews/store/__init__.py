@@ -20,6 +20,7 @@ from recnews.store.rows import Rows
 from recnews.store.seen import SeenKeys
 from recnews.store.sources import SeenFile, Sources
 from recnews.store.stories import Stories
+from recnews.store.transfer import Sum, Told, Transfer, sums
 from recnews.store.vectors import START, Change, Pending, Token, Vectors
 from recnews.store.words import InducedWord, Met, Often, RipeWord, Words
 
@@ -51,7 +52,9 @@ __all__ = [
     "SeenFile",
     "SeenKeys",
     "Store",
+    "Sum",
     "Token",
+    "Told",
     "free_bytes",
     "from_micros",
     "to_micros",
@@ -113,6 +116,14 @@ class Store:
     def check(self) -> list[str]:
         """What is wrong with the file itself; empty when all is well."""
         return self._database.check()
+
+    def copy_into(self, target: "Store", told: Told | None = None) -> None:
+        """Make another store hold what this one holds; see `Transfer.run`."""
+        Transfer(self._database, target._database).run(told)
+
+    def sums(self) -> dict[str, Sum]:
+        """The rows of each table, and a checksum of them that every engine gives alike."""
+        return sums(self._database)
 
     def disk_bytes(self) -> int:
         """Size on disk, a write-ahead log beside the store included."""

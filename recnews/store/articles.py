@@ -175,6 +175,11 @@ class Articles:
         with self._database.read() as connection:
             return count_rows(connection, articles, *conditions)
 
+    def known(self) -> int:
+        """How many keys were ever named, by an article or by an event."""
+        with self._database.read() as connection:
+            return count_rows(connection, article_ids)
+
     def _set(self, keys: Sequence[str], **values: Any) -> None:
         with self._database.write() as connection:
             ids = stored_ids(connection, keys)
