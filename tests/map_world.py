@@ -3,6 +3,7 @@
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from recnews.records import Draft
 from tests.conftest import EACH, WORLD
 from tests.pages_world import HOSTILE, LONG, READER
 from tests.worlds import article, mapped_settings, read
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,19 @@ def mapped_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(home: Path, folder: Path) -> Path:
     """A copy of a home."""
     return Path(shutil.copytree(home, folder / "home"))
+
+
+def lasso(page: "Page", modifier: str = "") -> None:
+    """Draw around everything."""
+    box = page.locator("#map canvas").bounding_box()
+    assert box is not None
+    left, top, right, bottom = box["x"] + 3, box["y"] + 3, box["x"] + box["width"] - 3, box["y"] + box["height"] - 3
+    if modifier:
+        page.keyboard.down(modifier)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom)):
+        page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+    if modifier:
+        page.keyboard.up(modifier)

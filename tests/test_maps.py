@@ -114,7 +114,7 @@ def test_what_is_changed_moves_and_what_is_hidden_or_deleted_goes(own: Newsroom)
 
 def test_a_snapshot_spares_placing_and_may_be_deleted_or_spoilt(own: Newsroom) -> None:
     generation = own.serving.generation(prepared=False)
-    assert not (generation.folder / ATLAS_FILE).exists()  # a backup leaves it out
+    assert not (generation.folder / ATLAS_FILE).exists()
     own.ingest([article("足球", 77, NOW)], now=NOW)
     fresh = Atlas.open(generation)
     assert fresh is not None
@@ -136,7 +136,6 @@ def test_a_damaged_map_is_told(own: Newsroom) -> None:
     generation = own.serving.generation(prepared=False)
     file = generation.folder / MAP_FOLDER / "topics.json"
     text = file.read_text(encoding="utf-8")
-    file.unlink()  # a backup shares its files with the home
     file.write_text(text.replace("球", "棒"), encoding="utf-8")
     with pytest.raises(DamagedGenerationError, match=r"topics\.json"):
         own.maps.current()

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser_world import Seen, chromium
 from tests.conftest import EACH, WORLD
-from tests.map_world import copied, mapped_home
+from tests.map_world import copied, lasso, mapped_home
 from tests.pages_world import HOSTILE, LONG
 from tests.service_world import Service, running
 from tests.test_pages_readers import USER
@@ -61,22 +61,6 @@ def _ink(page: Page) -> int:
     )
 
 
-def _lasso(page: Page, modifier: str = "") -> None:
-    """Draw around everything."""
-    box = page.locator("#map canvas").bounding_box()
-    assert box is not None
-    left, top, right, bottom = box["x"] + 3, box["y"] + 3, box["x"] + box["width"] - 3, box["y"] + box["height"] - 3
-    if modifier:
-        page.keyboard.down(modifier)
-    page.mouse.move(left, top)
-    page.mouse.down()
-    for x, y in ((right, top), (right, bottom), (left, bottom)):
-        page.mouse.move(x, y, steps=4)
-    page.mouse.up()
-    if modifier:
-        page.keyboard.up(modifier)
-
-
 def test_the_map_is_drawn_coloured_and_zoomed(browser: Browser, mapped: Service) -> None:
     seen = Seen(browser, mapped.url)
     page = _drawn(seen)
@@ -103,7 +87,7 @@ def test_a_lasso_lists_what_it_holds_and_shift_draws_one(browser: Browser, mappe
     seen = Seen(browser, mapped.url)
     page = _drawn(seen)
     page.get_by_role("button", name="Lasso").click()
-    _lasso(page)
+    lasso(page)
     page.get_by_text(f"{_ALL} articles selected").wait_for()
     assert page.locator("#map-picked li").count() == 50
     assert HOSTILE in page.inner_text("#map-picked")
@@ -113,7 +97,7 @@ def test_a_lasso_lists_what_it_holds_and_shift_draws_one(browser: Browser, mappe
     page.get_by_text("0 articles selected").wait_for()
     assert page.locator("#map-picked li").count() == 0
     page.get_by_role("button", name="Lasso").click()
-    _lasso(page, "Shift")
+    lasso(page, "Shift")
     page.get_by_text(f"{_ALL} articles selected").wait_for()
     page.locator("#map-picked a", has_text="hostile").or_(page.locator("#map-picked a").first).first.click()
     page.wait_for_url("**/desk/article?id=**")

@@ -40,6 +40,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     (tmp_path / "articles.jsonl").write_text(lines, encoding="utf-8")
     (tmp_path / "reads.csv").write_text(f"user,article,at\nreader-7,足球-1,{NOW.isoformat()}\n", encoding="utf-8")
+    monkeypatch.setenv("RECNEWS_MAP__LEAST", "10")
     for name, value in SMALL.items():
         monkeypatch.setenv(f"RECNEWS_EMBEDDING__{name.upper()}", str(value))
     monkeypatch.chdir(tmp_path)
