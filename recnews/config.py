@@ -402,6 +402,9 @@ class Settings(_Section):
     store: SecretStr = SecretStr("")
     """Where articles and events are kept: `postgresql+psycopg://user:password@host/database` (extra `postgres`, see
     docs/scaling.md); empty for the file `corpora/recnews.sqlite`. Never shown."""
+    replica: SecretStr = SecretStr("")
+    """A standby of that server to read from as long as it is not behind, and while the server does not answer. Never
+    shown."""
     text: TextSettings = TextSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     behaviour: BehaviourSettings = BehaviourSettings()
@@ -415,14 +418,14 @@ class Settings(_Section):
     privacy: PrivacySettings = PrivacySettings()
     service: ServiceSettings = ServiceSettings()
 
-    @field_validator("store")
+    @field_validator("store", "replica")
     @classmethod
     def _is_an_address(cls, given: SecretStr) -> SecretStr:
         if given.get_secret_value() and not _STORE_ADDRESS.fullmatch(given.get_secret_value()):
             raise ValueError("is no address such as postgresql+psycopg://user:password@host/database")
         return given
 
-    @field_serializer("store")
+    @field_serializer("store", "replica")
     def _masked(self, given: SecretStr, info: SerializationInfo) -> str:
         secret = given.get_secret_value()
         return secret if (info.context or {}).get("secrets") else secret and "**********"

@@ -20,6 +20,9 @@ from recnews.splits import Question, Split
 
 BEYOND = ("diversity", "novelty", "cold share", "miscalibration")
 
+# How the data came in and where it lies decides nothing, and may be secret.
+_NOT_TOLD = {"ingest": True, "store": True, "replica": True, "index": {"archive"}}
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -114,8 +117,7 @@ class FeedsOutcome:
         return cls(
             split.protocol, split.about, k, split.whole, summary.views, asked, ranks, figures, behind, history,
             {it.method: {"fit": it.fit, "ask": it.ask} for it in answers}, corpus,
-            settings.model_dump(exclude={"ingest": True, "store": True, "index": {"archive"}}), settings.embedding.seed,
-            resamples,
+            settings.model_dump(exclude=_NOT_TOLD), settings.embedding.seed, resamples,
         )  # fmt: skip
 
     def document(self) -> dict[str, Any]:

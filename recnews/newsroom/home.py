@@ -91,7 +91,7 @@ def _open_store(corpora: Path, settings: Settings) -> Store:
         readers = ReaderIds(reader_key(corpora, given_reader_key()))
     else:
         readers = ReaderIds()
-    store = Store(corpora, readers, settings.store.get_secret_value())
+    store = Store(corpora, readers, settings.store.get_secret_value(), settings.replica.get_secret_value())
     try:
         if store.privacy.adopt():
             from recnews.privacy import hash_what_is_stored

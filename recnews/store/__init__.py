@@ -66,9 +66,9 @@ STORE_FILE = "recnews.sqlite"
 class Store:
     """An open store. Safe to use from several threads and, as a file, from several processes."""
 
-    def __init__(self, folder: Path, readers: ReaderIds | None = None, address: str = "") -> None:
+    def __init__(self, folder: Path, readers: ReaderIds | None = None, address: str = "", replica: str = "") -> None:
         """Open the store at `address`, a URL of PostgreSQL, else the file in `folder`; what is not there is created.
-        `readers` says how their ids are kept, else as they come.
+        `replica` is a standby of it to read from. `readers` says how their ids are kept, else as they come.
 
         Raises `StorageError`, `SchemaError`; `MissingExtraError` where the driver is not installed.
         """
@@ -79,7 +79,7 @@ class Store:
                 folder, f"cannot be created ({error.strerror})", "choose a folder you may write"
             ) from error
         self.folder = folder
-        self._database = _opened(folder, address)
+        self._database = _opened(folder, address, replica)
         self.articles = Articles(self._database)
         self.readers = readers or ReaderIds()
         self.events = Events(self._database, self.readers)
@@ -134,9 +134,9 @@ class Store:
         return shutil.disk_usage(self.folder).free
 
 
-def _opened(folder: Path, address: str) -> Database:
+def _opened(folder: Path, address: str, replica: str) -> Database:
     if not address:
         return SqliteDatabase(folder / STORE_FILE)
     from recnews.store.on_postgres import PostgresDatabase
 
-    return PostgresDatabase(address)
+    return PostgresDatabase(address, replica)

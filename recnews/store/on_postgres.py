@@ -8,19 +8,15 @@ that is below it. Readers take one snapshot each (REPEATABLE READ) and wait for 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from recnews.errors import BusyError, MissingExtraError, StorageError, UnreachableError
+from recnews.errors import BusyError, StorageError, UnreachableError
 from recnews.store import schema
 from recnews.store.database import Database
-
-_WAIT_SECONDS = 60
-_CONNECT_SECONDS = 3
-_HIDDEN = "the store's address"
+from recnews.store.servers import WAIT_SECONDS, Replica, engine_for, parsed, shown, snapshots_of
 
 # What the server says, by SQLSTATE -> what is wrong and what to do about it.
 _REMEDIES = {
@@ -43,14 +39,16 @@ _TRANSIENT = ("08", "57P", "25006", "53300", "25P02", "25P03", "40001", "40P01")
 class PostgresDatabase(Database):
     """A database of a server, or of the one among several that may be written."""
 
-    def __init__(self, address: str) -> None:
-        """Connect, and bring the schema up to date. Raises `StorageError`, `SchemaError`, `MissingExtraError`."""
+    def __init__(self, address: str, replica: str = "") -> None:
+        """Connect, and bring the schema up to date; `replica` is the address of a standby to read from. Raises
+        `StorageError`, `SchemaError`, `MissingExtraError`."""
         super().__init__()
         url = parsed(address)
-        self.place = _shown(url)
+        self.place = shown(url)
         self._engine = engine_for(url)
         self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._reader = snapshots_of(self._engine)
+        self._replica = Replica(replica, self._engine) if replica else None
         try:
             self._prepare_tables()
         except BaseException:
@@ -77,6 +75,8 @@ class PostgresDatabase(Database):
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._replica:
+            self._replica.close()
 
     @contextmanager
     def alone(self, what: str, wait: bool) -> Iterator[None]:
@@ -98,7 +98,7 @@ class PostgresDatabase(Database):
         log of changes keeps bytes until it is recycled."""
         with self._translated(), self._alone.connect() as connection:
             mine = connection.exec_driver_sql("SELECT pg_current_xact_id()::xid::text").scalar_one()
-            until = time.monotonic() + _WAIT_SECONDS
+            until = time.monotonic() + WAIT_SECONDS
             while connection.execute(_OLDER_VIEWS, {"mine": mine}).scalar_one():
                 if time.monotonic() > until:
                     return False
@@ -132,7 +132,8 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._translated(), self._reader.begin() as connection:
+        reader = self._replica.reader if self._replica and self._replica.is_current() else self._reader
+        with self._translated(), reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -172,52 +173,6 @@ _OLDER_VIEWS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() "
     "AND datname = current_database() AND age(backend_xmin) > age(CAST(:mine AS xid))"
 )
-
-
-def parsed(address: str) -> URL:
-    """An address as SQLAlchemy takes it. Raises `StorageError`, which does not tell it: it may hold a password."""
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):
-        raise StorageError(_HIDDEN, "is not an address", "write postgresql+psycopg://user@host/database") from None
-    return url.set(drivername="postgresql+psycopg")
-
-
-def engine_for(url: URL) -> Engine:
-    """The pool of connections to an address. Raises `MissingExtraError`."""
-    try:
-        from recnews.store import postgres_text
-    except ImportError as error:
-        raise MissingExtraError("psycopg", "postgres", "a store on PostgreSQL") from error
-    given = {
-        "client_encoding": "utf8",
-        "connect_timeout": _CONNECT_SECONDS,
-        "application_name": "recnews",
-        "tcp_user_timeout": 10_000,
-    }
-    engine = create_engine(
-        url,
-        connect_args={"cursor_factory": postgres_text.BinaryCursor}
-        | {name: value for name, value in given.items() if name not in url.query},
-        pool_pre_ping=True,
-        pool_timeout=_WAIT_SECONDS,
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        postgres_text.prepare(connection)
-        connection.execute(f"SET lock_timeout = '{_WAIT_SECONDS}s'")
-        connection.commit()
-
-    return engine
-
-
-def _shown(url: URL) -> str:
-    """Servers and database, and nothing that could be a secret."""
-    given = url.query.get("host", ())
-    hosts = [url.host] if url.host else [given] if isinstance(given, str) else list(given)
-    port = f":{url.port}" if url.port else ""
-    return f"postgresql://{','.join(host for host in hosts if host)}{port}/{url.database or ''}"
 
 
 def _fit(connection: Connection, place: str) -> None:

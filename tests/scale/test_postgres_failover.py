@@ -1,0 +1,144 @@
+"""A primary with a standby that confirms each commit: the primary is killed under load, and the standby takes over."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from recnews.newsroom import Newsroom
+from recnews.store import Store
+from tests.conftest import settings_at
+from tests.scale.postgres import Postgres
+from tests.service_world import running, until
+from tests.worlds import NOW, article, articles, read
+
+
+class Pair:
+    """A primary and its standby."""
+
+    def __init__(self, primary: Postgres, standby: Postgres) -> None:
+        self.primary, self.standby = primary, standby
+        hosts = "&".join(f"host=127.0.0.1:{server.port}" for server in (primary, standby))
+        self.address = f"postgresql+psycopg://recnews@/news?{hosts}&target_session_attrs=read-write"
+        self.replica = standby.address("news")
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    primary = Postgres()
+    standby = None
+    try:
+        primary.create()
+        primary.start("wal_level=replica", "fsync=off")
+        primary.sql("CREATE DATABASE news")
+        standby = primary.standby("second")
+        standby.start("hot_standby=on", "fsync=off")
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'second'", "SELECT pg_reload_conf()")
+        confirmed = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
+        until(lambda: bool(primary.sql(confirmed)))
+        yield Pair(primary, standby)
+    finally:
+        for server in (primary, standby):
+            if server:
+                server.stop()
+
+
+def test_a_standby_is_read_from_while_it_is_not_behind(pair: Pair, tmp_path: Path) -> None:
+    """What was written is in the next answer, whoever gives it."""
+    store = Store(tmp_path, address=pair.address, replica=pair.replica)
+    reads = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'news'"
+    store.articles.upsert([article("足球", 0)], NOW)
+    until(lambda: served_by(store) == pair.standby.port)
+    for number in range(1, 6):
+        store.articles.upsert([article("足球", number)], NOW)
+        assert store.articles.count() == number + 1
+    pair.standby.sql("SELECT pg_wal_replay_pause()")
+    pair.primary.sql("CREATE TABLE more (a int)", database="news")
+    assert served_by(store) == pair.primary.port, "it is behind"
+    assert store._database._replica.lag_bytes > 0  # type: ignore[attr-defined]
+    pair.standby.sql("SELECT pg_wal_replay_resume()")
+    until(lambda: served_by(store) == pair.standby.port)
+    assert int(str(pair.standby.sql(reads)[0][0])) > 0
+    store.close()
+
+
+def served_by(store: Store) -> int:
+    """The port of the server that a read comes from."""
+    with store._database.read() as connection:
+        return int(connection.exec_driver_sql("SHOW port").scalar_one())
+
+
+def test_the_primary_is_killed_under_load(pair: Pair, tmp_path: Path) -> None:
+    """Feeds go on; writes are told to come again, and do after the promotion; nothing acknowledged is lost."""
+    home = tmp_path / "home"
+    with Newsroom.open(home, settings_at(pair.address)) as newsroom:
+        newsroom.ingest(articles(["足球", "金融"], 8))
+        newsroom.train()
+    (home / "recnews.toml").write_text(f"store = '{pair.address}'\nreplica = '{pair.replica}'\n", encoding="utf-8")
+    acknowledged: list[str] = []
+    refused: list[httpx.Response] = []
+    feeds: list[int] = []
+    done = threading.Event()
+
+    with running(home, workers=1) as service:
+
+        def write() -> None:
+            number = 0
+            with httpx.Client(base_url=service.url, timeout=30) as client:
+                while not done.is_set():
+                    number += 1
+                    event = {"user": f"reader {number}", "article": "足球-0"}
+                    answer = client.post("/v1/events", json=event)
+                    if answer.status_code == 201:
+                        acknowledged.append(event["user"])
+                    else:
+                        refused.append(answer)
+                        time.sleep(0.05)
+
+        def ask() -> None:
+            with httpx.Client(base_url=service.url, timeout=30) as client:
+                while not done.is_set():
+                    feeds.append(client.get("/v1/users/ann/feed?n=5").status_code)
+                    time.sleep(0.02)
+
+        threads = [threading.Thread(target=write), threading.Thread(target=ask)]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(acknowledged) >= 30, service)
+        pair.primary.kill()
+        until(lambda: len(refused) >= 3, service)
+        first = len(feeds)
+        until(lambda: len(feeds) >= first + 20, service)
+        assert set(feeds[first:]) == {200}, "feeds go on from the standby"
+        pair.standby.promote()
+        pair.standby.sql("ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()")
+        before = len(acknowledged)
+        until(lambda: len(acknowledged) >= before + 10, service)
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert feeds.count(200) >= len(feeds) - 1, "one that was being answered may fail"
+    assert {answer.status_code for answer in refused} == {503}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    store = Store(tmp_path / "after", address=pair.address)
+    kept = {event.user_id for event in store.events.since(0, 1_000_000)}
+    store.close()
+    assert set(acknowledged) <= kept
+
+
+def test_a_node_starts_while_the_primary_is_gone(pair: Pair, tmp_path: Path) -> None:
+    """And answers from the standby."""
+    settings = settings_at(pair.address).model_copy(update={"replica": SecretStr(pair.replica)})
+    home = tmp_path / "home"
+    with Newsroom.open(home, settings) as newsroom:
+        newsroom.ingest(articles(["足球", "金融"], 8))
+        newsroom.train()
+        newsroom.store.events.add([read("ann", "足球-0")])
+        expected = [it.key for it in newsroom.recommend("ann", k=5, at=NOW)]
+    pair.primary.kill()
+    with Newsroom.open(home, settings) as newsroom:
+        assert [it.key for it in newsroom.recommend("ann", k=5, at=NOW)] == expected
