@@ -28,6 +28,7 @@ from recnews.records import (
 )
 from recnews.servable import Filter, Servable
 from recnews.store import ArticleCard, Store, to_micros
+from recnews.threads import one_blas_thread
 
 _HOUR = 3_600_000_000
 _LEADING = 50
@@ -128,6 +129,10 @@ class Recommender:
         any other gets fresh and popular ones, labelled as such. Pinned articles stand in their places. Fewer than `k`
         only when no more may be shown.
         """
+        with one_blas_thread():
+            return self._recommend(request)
+
+    def _recommend(self, request: FeedRequest) -> list[Recommendation]:
         pins, rules = self._store.editorial.current(request.now)
         events, seen = self._read_by(request)
         history = self._history(events, request.now, rules)
