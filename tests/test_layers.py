@@ -33,7 +33,8 @@ FOREIGN = {
     "fastapi": {"service"}, "starlette": {"service"}, "uvicorn": {"service"}, "prometheus_client": {"service"},
     "jinja2": {"service"}, "python_multipart": {"service"},
     "feedparser": {"formats"}, "trafilatura": {"formats"}, "lxml": {"formats"}, "httpx": {"web", "client"},
-    "sklearn": {"categories.py", "maps"}, "threadpoolctl": {"categories.py", "evaluate", "maps", "threads.py"}, "openTSNE": {"maps"},
+    "sklearn": {"categories.py", "maps"}, "threadpoolctl": {"categories.py", "evaluate", "maps", "threads.py"},
+    "openTSNE": {"maps"},
     "gensim": {"embed", "evaluate"},  # `evaluate` sets recnews beside plain gensim
 }  # fmt: skip
 
