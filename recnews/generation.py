@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recnews.embed.base import Embedder
     from recnews.embed.continuing import Start
     from recnews.maps.layout import ArticleMap
-    from recnews.text import Tokenizer
+    from recnews.text import Cuts, Tokenizer
 
 FORMAT = 2
 MANIFEST_FILE = "manifest.json"
@@ -217,28 +217,43 @@ class Generation:
         if "embedder" in self.__dict__:
             self.embedder.close()
 
+    @cached_property
+    def _cuts(self) -> "Cuts":
+        from recnews.text import Cuts
+
+        return Cuts(self.tokenizer)
+
+    def remember(self, tokens: int) -> None:
+        """Keep the tokens of the latest articles that were cut, so many in all, for when they are asked for again."""
+        self._cuts.most = tokens
+
     def prepare(self) -> None:
         """Read and check all it takes to encode. Raises `DamagedGenerationError`."""
         _ = self.tokenizer, self.embedder, self.behaviour, self.categories
 
     def encode(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str]]:
         """Vectors of articles, and of each its most telling words, separated by spaces, the most telling first."""
-        return self._encode(self._cut(texts))
+        tokens, embedder = self._cut(texts), self.embedder
+        weighed = embedder.weigh(tokens)
+        keywords = embedder.vocabulary.keywords(weighed, self.settings.keywords)
+        return embedder.encode(tokens, weighed), [" ".join(words) for words in keywords]
 
     def study(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str], Met | None]:
-        """What `encode` gives, and the words in them that the generation has not learned; None when it cannot."""
-        tokens = self._cut(texts)
-        encoded, keywords = self._encode(tokens)
+        """What `encode` and `new_words` give."""
+        return *self.encode(texts), self.new_words(texts)
+
+    def new_words(self, texts: Sequence[HasText]) -> Met | None:
+        """The words in texts that it has not learned; None when it cannot take any over."""
         if not self.embedder.induces:
-            return encoded, keywords, None
+            return None
         known, counted = self.embedder.vocabulary.ids, self._counted
         words = [
             {word: count for word, count in Counter(
                 [token for token in chain(text.title, text.body) if token not in known or token in counted]).items()
              if _may_be_learned(word)}
-            for text in tokens
+            for text in self._cut(texts)
         ]  # fmt: skip
-        return encoded, keywords, self.met(words)
+        return self.met(words)
 
     def met(self, words: Sequence[Mapping[str, int]]) -> Met:
         """What texts hold of words that it has not learned, as it knows them now."""
@@ -306,13 +321,7 @@ class Generation:
         return Often(settings.induce_articles, max(settings.induce_occurrences, least), settings.induce_stages)
 
     def _cut(self, texts: Sequence[HasText]) -> list[Tokens]:
-        return [self.tokenizer.document(text.title, text.summary, text.body) for text in texts]
-
-    def _encode(self, tokens: Sequence[Tokens]) -> tuple[Encoded, list[str]]:
-        embedder = self.embedder
-        weighed = embedder.weigh(tokens)
-        keywords = embedder.vocabulary.keywords(weighed, self.settings.keywords)
-        return embedder.encode(tokens, weighed), [" ".join(words) for words in keywords]
+        return [self._cuts.document(text.title, text.summary, text.body) for text in texts]
 
     def verify(self, names: Sequence[str] | None = None) -> None:
         """Check files (all when None) against the manifest. Raises `DamagedGenerationError` at the first bad one."""

@@ -1,10 +1,12 @@
 """The one way into an index: what the store holds and a generation has not encoded yet."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from recnews.generation import Generation
-from recnews.store import Store
+from recnews.records import Encoded
+from recnews.store import Met, Pending, Store
 
 if TYPE_CHECKING:
     from recnews.cluster import Cluster
@@ -19,15 +21,34 @@ def index_pending(
     progress: Callable[[int], None] | None = None,
     cluster: "Cluster | None" = None,
 ) -> int:
-    """Encode all articles whose present text `generation` has not encoded; returns how many.
+    """Encode all articles whose present text `generation` has not encoded, and those that lack a word which it has come
+    to know since; returns how many there were of the first.
 
     Vectors and the generation's place are written in one transaction a batch: killed at any moment and run again, it
-    goes on where it was. Words that have been met often enough are given vectors, and the articles that hold them are
-    encoded once more; they are not counted twice. `live` tells followers of the generation; one in training has none.
+    goes on where it was. `live` tells followers of the generation; one in training has none. A `cluster` studies texts
+    ahead of that, to the same outcome.
+    """
+    encoded = encode_new(store, generation, live, progress, cluster)
+    while bring_up_to_date(store, generation, live):  # meanwhile another process may have stored and induced more
+        encoded += encode_new(store, generation, live, cluster=cluster)
+    return encoded
+
+
+def encode_new(
+    store: Store,
+    generation: Generation,
+    live: bool = True,
+    progress: Callable[[int], None] | None = None,
+    cluster: "Cluster | None" = None,
+) -> int:
+    """Encode all articles whose present text `generation` has not encoded; returns how many. `progress` is told after
+    each batch, those included that are encoded once more.
+
+    A batch is counted first, then words that have now been met often enough are given vectors, then the batch is
+    encoded with them; earlier articles that hold these words are left to `bring_up_to_date`, once for all batches.
 
     For a live generation each transaction is taken by itself, so that words are given vectors in the same order, and so
-    the same vectors, whether this is asked after each transaction or after several. A `cluster` studies texts ahead of
-    that, to the same outcome.
+    the same vectors, whether this is asked after each transaction or after several.
     """
     encoded = done = 0
     generation.refresh(store)
@@ -36,18 +57,62 @@ def index_pending(
     while True:
         pending = store.vectors.pending(generation.id, _BATCH, by_change=live)
         if pending.texts:
-            vectors, keywords, met = ahead.study(pending) if ahead else generation.study(pending.texts)
-            predicted = generation.predict([text.article_id for text in pending.texts], vectors.vectors)
-            guesses = generation.guess(vectors.vectors)
-            made = (vectors.vectors, keywords, live, met, predicted, guesses)
-            if not store.vectors.write(generation.id, pending, *made):
+            studied = ahead.study(pending) if ahead else None
+            met = studied[2] if studied else generation.new_words(pending.texts)
+            if met:
+                ids = [text.article_id for text in pending.texts]
+                store.words.count(generation.id, ids, pending.text_digests, met)
+                generation.induce(store)
+            while not _write(store, generation, pending, live, _now(generation, pending, studied)):
                 generation.refresh(store)  # another process has just induced words
-                continue
             encoded += len(pending.texts) - pending.again
             done += len(pending.texts)
         elif pending.moved:
             store.vectors.write(generation.id, pending, [], [], live)
         if progress:
             progress(done)
-        if not generation.induce(store) and pending.last:
+        if pending.last:
             return encoded
+
+
+def bring_up_to_date(store: Store, generation: Generation, live: bool = True) -> bool:
+    """Encode the articles once more that lack a word which `generation` has come to know since; whether there were
+    any."""
+    found = False
+    while True:
+        pending = store.vectors.outdated(generation.id, _BATCH)
+        if not pending.texts:
+            return found
+        found = True
+        if not _write(store, generation, pending, live, generation.encode(pending.texts)):
+            generation.refresh(store)
+
+
+def _now(
+    generation: Generation, pending: Pending, studied: tuple[Encoded, list[str], Met | None] | None
+) -> tuple[Encoded, list[str]]:
+    """What `encode` gives, as far as possible from what was studied before."""
+    if studied is None:
+        return generation.encode(pending.texts)
+    encoded, keywords, met = studied
+    since = generation.taken_since(met.induced) if met else set[str]()
+    rows = [row for row, words in enumerate(met.words if met else ()) if not since.isdisjoint(words)]
+    if rows:
+        again, their_keywords = generation.encode([pending.texts[row] for row in rows])
+        encoded, keywords = replace(encoded, vectors=encoded.vectors.copy()), list(keywords)
+        encoded.vectors[rows] = again.vectors
+        for row, words in zip(rows, their_keywords, strict=True):
+            keywords[row] = words
+    return encoded, keywords
+
+
+def _write(
+    store: Store, generation: Generation, pending: Pending, live: bool, made: tuple[Encoded, list[str]]
+) -> bool:
+    """Write vectors and what is predicted from them; False, and nothing is written, when another process has induced
+    words since."""
+    encoded, keywords = made
+    predicted = generation.predict([text.article_id for text in pending.texts], encoded.vectors)
+    guesses = generation.guess(encoded.vectors)
+    written = (encoded.vectors, keywords, live, generation.rank, predicted, guesses)
+    return store.vectors.write(generation.id, pending, *written)

@@ -247,8 +247,10 @@ def test_a_run_killed_between_ripe_and_induced(home: Path, tmp_path: Path) -> No
         killed.store.articles.upsert(drafts, NOW)
         generation = killed.serving.generation(prepared=True)
         pending = killed.store.vectors.pending(generation.id, 100)
-        vectors, keywords, met = generation.study(pending.texts)
-        assert killed.store.vectors.write(generation.id, pending, vectors.vectors, keywords, True, met)
+        met = generation.study(pending.texts)
+        assert met
+        ids = [text.article_id for text in pending.texts]
+        killed.store.words.count(generation.id, ids, pending.text_digests, met)
         assert [word.word for word in killed.store.words.ripe(generation.id, Often(3, 5, 3))] == [COINED]
         killed.ingest(drafts)  # the command is run again
         assert tables(killed) == tables(undisturbed)
@@ -275,11 +277,11 @@ def test_vectors_made_before_a_word_was_induced_are_not_written(newsroom: Newsro
     newsroom.store.articles.upsert(drafts[3:], NOW)
     generation = newsroom.serving.generation(prepared=True)
     pending = newsroom.store.vectors.pending(generation.id, 100)
-    vectors, keywords, met = generation.study(pending.texts)
+    vectors, keywords = generation.encode(pending.texts)
     with Newsroom.open(home, small_settings()) as other:
         other.store.articles.upsert(drafts[:3], NOW)
         make_searchable(other)  # encodes the fourth as well
-    assert not newsroom.store.vectors.write(generation.id, pending, vectors.vectors, keywords, True, met)
+    assert not newsroom.store.vectors.write(generation.id, pending, vectors.vectors, keywords, True, generation.induced)
     newsroom.ingest(drafts)
     assert newsroom.verify() == []
 

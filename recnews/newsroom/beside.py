@@ -1,7 +1,7 @@
-"""Encoding and grouping in processes of their own, while this one reads and stores what comes next.
+"""Encoding in a process of its own, while this one reads, stores and groups.
 
 The store is the queue between them: each does what is stored and not done yet, as any process may at any time, so one
-that dies costs time only.
+that dies costs time only. What the processes hold in memory does not grow with what comes.
 """
 
 import json
@@ -9,101 +9,115 @@ import logging
 import os
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, Literal
 
 from recnews import processes
 from recnews.config import Settings
-from recnews.newsroom.upkeep import catch_up, group, make_searchable
+from recnews.newsroom.upkeep import count_log, encode_stored, group, is_searchable, make_searchable
 
 if TYPE_CHECKING:
     from recnews.newsroom.home import Home
 
-Step = Literal["encode", "group"]
-_WORTH = 2000  # so many articles are worth starting processes, which takes a second or two
+Step = Literal["encode", "finish"]
+_WORTH = 1000  # so many articles are worth starting a process, which takes about a second
+_REMEMBERED = 4_000_000  # tokens of articles that were cut and may be encoded once more
 _log = logging.getLogger("recnews")
 
 
 class Beside:
-    """What makes stored articles searchable while an ingest goes on. Use as a context manager."""
+    """What makes stored articles searchable while an ingest goes on. Use as a context manager.
+
+    Articles that hold words learned later in the same ingest are brought up to date with them once, at its end.
+    """
 
     def __init__(self, home: "Home") -> None:
         self._home = home
         cores = home.settings.ingest.processes or len(os.sched_getaffinity(0))
-        self._stored, self._here = 0, cores < 2
-        self._steps: dict[Step, _Process] = {}
+        self._stored, self._alone = 0, cores < 2
+        self._process: _Process | None = None
 
     def more(self, rows: int) -> int:
-        """So many rows more were stored: have them encoded and grouped, here as long as it is little; how many articles
-        have become searchable since the last call."""
+        """So many rows more were stored: have them encoded, here as long as it is little, and group what is; how many
+        articles have become searchable since the last call."""
         self._stored += rows
-        if self._here or self._stored <= _WORTH or self._home.generations.current().live is None:
+        if self._home.generations.current().live is None:
             return make_searchable(self._home)
-        if not self._steps:
-            self._steps = {step: _Process(self._home, step) for step in ("encode", "group")}
-        encode, grouping = self._steps["encode"], self._steps["group"]
-        if not encode.idle():
-            return 0
-        encoded = encode.taken()
-        encode.go()
-        if encoded and grouping.idle():
-            grouping.taken()
-            grouping.go()
+        if self._alone or self._stored < _WORTH:
+            encoded = encode_stored(self._home)
+        else:
+            self._process = self._process or _Process(self._home)
+            before = self._process.encoded
+            heard = self._process.heard()
+            encoded = self._process.encoded - before
+            if self._process.idle:
+                self._process.go("encode")
+            if not heard:
+                return 0
+        group(self._home)
         return encoded
 
     def finish(self) -> int:
         """Wait until all that is stored is searchable; how many articles became so since the last call of `more`."""
-        if not self._steps:
-            return 0
-        encode, grouping = self._steps["encode"], self._steps["group"]
-        encoded = encode.taken()
-        encode.go()
-        encoded += encode.taken()
-        grouping.taken()
-        grouping.go()
-        grouping.taken()
-        return encoded + make_searchable(self._home)
+        if self._process is None:
+            return make_searchable(self._home)
+        before = self._process.encoded
+        self._rest(self._process)
+        self._process.go("finish")
+        self._rest(self._process)
+        encoded = self._process.encoded - before
+        if not is_searchable(self._home):  # it is gone, or another generation went live
+            return encoded + make_searchable(self._home)
+        group(self._home)
+        count_log(self._home)
+        return encoded
+
+    def _rest(self, process: "_Process") -> None:
+        """Wait for what a process was told, and group meanwhile."""
+        while process.heard(wait=True):
+            group(self._home)
 
     def __enter__(self) -> "Beside":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._steps.values():
-            process.end()
+        if self._process:
+            self._process.end()
 
 
 class _Process:
-    """A process that does one step whenever it is told to."""
+    """A process that encodes whenever it is told to."""
 
-    def __init__(self, home: "Home", step: Step) -> None:
-        self._step = step
-        self._thread = ThreadPoolExecutor(1)
-        self._doing: Future[int] | None = None
+    def __init__(self, home: "Home") -> None:
+        self.idle, self.encoded = True, 0
+        self._thread, self._told = ThreadPoolExecutor(1), SimpleQueue[int]()
         self._process: subprocess.Popen[bytes] | None = None
-        told: dict[str, str | None] = {
-            "home": str(home.home),
-            "settings": home.settings.with_secrets(),
-            "step": step,
-        }
-        told["cluster"] = home.cluster.address if home.cluster and step == "encode" else None
+        told: dict[str, str | None] = {"home": str(home.home), "settings": home.settings.with_secrets()}
+        told["cluster"] = home.cluster.address if home.cluster else None
         try:
             self._process = processes.start("recnews.newsroom.beside")
             self._write(json.dumps(told))
         except OSError as error:
             self._lost(error)
 
-    def idle(self) -> bool:
-        """Whether it is done with what it was told."""
-        return self._doing is None or self._doing.done()
+    def go(self, step: Step) -> None:
+        """Encode what is stored; to `finish`, also bring up to date what was encoded before."""
+        self.idle = False
+        self._thread.submit(self._go, step)
 
-    def go(self) -> None:
-        """Do the step, as far as there is something to do."""
-        self._doing = self._thread.submit(self._go)
-
-    def taken(self) -> int:
-        """Wait until it is done; how many articles it took. None where it failed: those are left for this process."""
-        done, self._doing = self._doing, None
-        return 0 if done is None else done.result()
+    def heard(self, wait: bool = False) -> bool:
+        """Whether it has encoded a batch since this was last asked, or come to an end; with `wait`, once it has. Where
+        it failed, articles are left for this process."""
+        found = False
+        while not self.idle:
+            try:
+                told = self._told.get(block=wait and not found)
+            except Empty:
+                break
+            found, self.idle = True, told < 0
+            self.encoded += -1 - told if told < 0 else 0
+        return found
 
     def end(self) -> None:
         """End the process, whatever it is doing."""
@@ -112,15 +126,17 @@ class _Process:
         self._thread.shutdown()
         self._close()
 
-    def _go(self) -> int:
-        if self._process is None or self._process.stdout is None:
-            return 0
+    def _go(self, step: Step) -> None:
         try:
-            self._write("go")
-            return int(self._process.stdout.readline())
+            self._write(step)
+            while self._process and self._process.stdout:
+                told = int(self._process.stdout.readline())
+                self._told.put(told)
+                if told < 0:
+                    break
         except (OSError, ValueError) as error:
             self._lost(error)
-            return 0
+            self._told.put(-1)
 
     def _write(self, line: str) -> None:
         if self._process and self._process.stdin:
@@ -128,7 +144,7 @@ class _Process:
             self._process.stdin.flush()
 
     def _lost(self, error: Exception) -> None:
-        _log.warning("the process beside that should %s is gone (%s); going on without it", self._step, error)
+        _log.warning("the process beside that should encode is gone (%s); going on without it", error)
         self._close()
 
     def _close(self) -> None:
@@ -138,20 +154,21 @@ class _Process:
 
 
 def serve(given: IO[bytes], answers: IO[bytes]) -> None:
-    """What such a process does: open a home, then do its step for each line, and answer how many articles it took."""
+    """What such a process does: open a home, then encode for each line. It answers 0 after each batch, and when it is
+    done a negative number: -1 less how many articles it has encoded."""
     from recnews.ingest import seldom_collected
     from recnews.newsroom.home import Home
+
+    def tell(count: int) -> None:
+        answers.write(f"{count}\n".encode())
+        answers.flush()
 
     told = json.loads(given.readline())
     settings = Settings.model_validate_json(told["settings"])
     with Home.open(told["home"], settings) as home, home.on_cluster(told["cluster"]), seldom_collected():
-        for _ in given:
-            if told["step"] == "encode":
-                count = catch_up(home, home.serving.generation(prepared=True), count=False)
-            else:
-                count = group(home)
-            answers.write(f"{count}\n".encode())
-            answers.flush()
+        for step in given:
+            encoded = encode_stored(home, lambda: tell(0), _REMEMBERED, finish=step.strip() == b"finish")
+            tell(-1 - encoded)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Bringing what was learned up to date with what is stored."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,28 @@ def make_searchable(home: "Home", count: bool = True) -> int:
             break  # else another process switched meanwhile, and may not have seen what was just stored
     group(home)
     return indexed
+
+
+def encode_stored(
+    home: "Home", tell: Callable[[], None] | None = None, remembered: int | None = None, finish: bool = False
+) -> int:
+    """Encode what is stored and not encoded; how many articles that were. `tell` is called after each batch;
+    `remembered` is how many tokens to keep for when they are needed again. What holds words learned since it was
+    encoded is left as it is, but to `finish`. Raises `NoGenerationError`."""
+    from recnews.indexing import encode_new, index_pending
+
+    generation = home.serving.generation(prepared=True)
+    if remembered is not None:
+        generation.remember(remembered)
+
+    progress = None if tell is None else lambda _done: tell()
+    return (index_pending if finish else encode_new)(home.store, generation, progress=progress, cluster=home.cluster)
+
+
+def is_searchable(home: "Home") -> bool:
+    """Whether all that is stored is encoded, with all words that are known."""
+    live, vectors = home.generations.current().live, home.store.vectors
+    return live is not None and not vectors.lacks(live) and not vectors.outdated(live, 1).texts
 
 
 def group(home: "Home") -> int:

@@ -131,6 +131,15 @@ vectors = _table(
     Index("vectors_by_article", "article_id"),
 )
 
+# Vectors that lack a word which the generation has come to know since they were made.
+outdated_vectors = _table(
+    "outdated_vectors",
+    Column("generation", Text, primary_key=True),
+    _of_article(),
+    Index("outdated_vectors_by_article", "article_id"),
+    rowid=False,
+)
+
 # Up to which change each generation has encoded the articles: `seq` and `id` of the last one looked at.
 indexed_through = _table(
     "indexed_through",
@@ -252,7 +261,12 @@ def _step_2(connection: Connection) -> None:
         connection.execute(CreateIndex(index, if_not_exists=True))  # step 1 makes them in a new store
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_step_1, _step_2)
+def _step_3(connection: Connection) -> None:
+    """Version 3: which vectors are out of date."""
+    outdated_vectors.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_step_1, _step_2, _step_3)
 
 
 def found_version(connection: Connection) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, func, not_, or_, select, tuple_, update
 
 from recnews.records import ArticleId, Float32, Guess
 from recnews.store.articles import ArticleText
@@ -14,8 +14,8 @@ from recnews.store.database import Database, announce, count_rows
 from recnews.store.dialects import among, among_given, insert_or
 from recnews.store.guesses import CATEGORY, guess_columns
 from recnews.store.prepared import Prepared
-from recnews.store.schema import article_ids, articles, behaviours, change_counter, indexed_through, vectors
-from recnews.store.words import Met, count_new_words, forget_words, next_rank
+from recnews.store.schema import article_ids, articles, behaviours, change_counter, indexed_through, outdated_vectors, vectors
+from recnews.store.words import forget_words, next_rank
 
 Token = str
 """Where a follower stands. Opaque to everyone but this module: `<sequence number>:<article id>`."""
@@ -24,14 +24,15 @@ START: Token = "0:0"
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Texts that a generation has not encoded as they are now; once written, the generation stands at `token`.
+    """Texts that a generation has not encoded as they are now; once written, the generation stands at `token`, or where
+    it stood when that is None.
 
     `moved`: that is further than before. `last`: nothing lies beyond it for now. `again`: how many of the texts it has
     encoded before as they are now, without a word that it has come to know since."""
 
     texts: tuple[ArticleText, ...]
     text_digests: tuple[bytes, ...]
-    token: Token
+    token: Token | None
     moved: bool
     last: bool
     again: int = 0
@@ -80,19 +81,24 @@ class Vectors:
             wanted = {row.id: row.text_digest for row in window if row.text_digest not in (None, row.done)}
             again = sum(row.id in wanted and row.done == b"" for row in window)
             texts = connection.execute(
-                select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body)
-                .where(among(articles.c.article_id, wanted))
-                .order_by(articles.c.article_id)
+                _TEXTS.where(among(articles.c.article_id, wanted)).order_by(articles.c.article_id)
             ).all()
         token = f"{window[-1].seq}:{window[-1].id}" if window else f"{seq}:{last_id}"
-        return Pending(
-            tuple(ArticleText(*row) for row in texts),
-            tuple(wanted[row.article_id] for row in texts),
-            token,
-            bool(window),
-            last,
-            again,
+        return Pending(*_parted(texts), token, bool(window), last, again)
+
+    def outdated(self, generation: str, limit: int) -> Pending:
+        """The first articles, by id, that `generation` has encoded as they are now, but without a word that it has come
+        to know since."""
+        query = (
+            _TEXTS.join_from(articles, outdated_vectors)
+            .join(vectors, _vector_of(generation, articles.c.article_id))
+            .where(outdated_vectors.c.generation == generation, vectors.c.text_digest == articles.c.text_digest)
+            .order_by(outdated_vectors.c.article_id)
+            .limit(limit)
         )
+        with self._database.read() as connection:
+            texts = connection.execute(query).all()
+        return Pending(*_parted(texts), None, False, len(texts) < limit)
 
     def lacks(self, generation: str) -> bool:
         """Whether there is an article whose present text `generation` has not encoded."""
@@ -118,19 +124,18 @@ class Vectors:
         matrix: Float32 | Sequence[Float32],
         keywords: Sequence[str],
         live: bool = True,
-        met: Met | None = None,
+        induced: int | None = None,
         predicted: BehaviourRows | None = None,
         guesses: Sequence[Guess | None] | None = None,
     ) -> bool:
-        """Store the vectors of `pending.texts`, the new words met in them and where the generation now stands, in one
-        transaction; False, and nothing is written, when another process has induced words since these were encoded.
+        """Store the vectors of `pending.texts` and where the generation now stands, in one transaction; False, and
+        nothing is written, when another process has induced words since these were encoded, with `induced` of them.
 
         `matrix` is (n, dim) float32; `predicted` are the behaviour vectors of the same articles, `guesses` (n,)
         their categories. `live` tells followers; a generation in training has none.
         """
-        seq, last_id = _place(pending.token)
         with self._database.write(derived=True) as connection:
-            if met and met.induced != next_rank(connection, generation):
+            if induced is not None and induced != next_rank(connection, generation):
                 return False
             ids = [text.article_id for text in pending.texts]
             query = select(articles.c.article_id, articles.c.text_digest).where(among(articles.c.article_id, ids))
@@ -154,18 +159,11 @@ class Vectors:
                 key = [vectors.c.generation, vectors.c.article_id]
                 replaced = {name: statement.excluded[name] for name in rows[0].keys() - {"generation", "article_id"}}
                 connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), rows)
-            place = insert_or(connection, indexed_through).values(generation=generation, seq=seq, article_id=last_id)
-            connection.execute(
-                place.on_conflict_do_update(
-                    index_elements=[indexed_through.c.generation], set_={"seq": seq, "article_id": last_id}
-                )
-            )
             written = [row["article_id"] for row in rows]
-            if met:
-                words = dict(zip(ids, met.words, strict=True))
-                count_new_words(
-                    connection, generation, {article_id: words[article_id] for article_id in written}, met.often
-                )
+            mine = outdated_vectors.c.generation == generation, among(outdated_vectors.c.article_id, written)
+            connection.execute(delete(outdated_vectors).where(*mine))
+            if pending.token is not None:
+                _move(connection, generation, pending.token)
             if predicted:
                 kept = np.isin(predicted.ids, np.array(written, dtype=np.int64))
                 put_behaviours(connection, generation, predicted.some(kept))
@@ -238,11 +236,12 @@ class Vectors:
         return [(row.article_id, np.frombuffer(row.vector, dtype=np.float32)) for row in rows]
 
     def sample(self, generation: str, limit: int) -> list[tuple[ArticleText, Float32]]:
-        """Some articles whose stored vector belongs to their text as it is now, spread over the ids."""
+        """Some articles whose stored vector belongs to their text as it is now and has all words that the generation
+        knows, spread over the ids."""
         query = (
             select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body, vectors.c.vector)
             .join_from(articles, vectors, _vector_of(generation, articles.c.article_id))
-            .where(articles.c.text_digest == vectors.c.text_digest)
+            .where(articles.c.text_digest == vectors.c.text_digest, not_(_is_outdated(generation)))
             .order_by((articles.c.article_id * 2654435761) % 1000003, articles.c.article_id)
             .limit(limit)
         )
@@ -273,12 +272,13 @@ class Vectors:
             return {row.generation: row.stored for row in connection.execute(query)}
 
     def missing(self, generation: str) -> int:
-        """How many articles have no vector of their present text."""
+        """How many articles have no vector of their present text with all words that the generation knows."""
+        lacking = vectors.c.text_digest.is_distinct_from(articles.c.text_digest)
         query = (
             select(func.count())
             .select_from(articles)
             .outerjoin(vectors, _vector_of(generation, articles.c.article_id))
-            .where(vectors.c.text_digest.is_distinct_from(articles.c.text_digest))
+            .where(or_(lacking, _is_outdated(generation)))
         )
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
@@ -363,6 +363,26 @@ def _indexed_through(connection: Connection, generation: str) -> tuple[int, int]
     return (0, 0) if row is None else (row.seq, row.article_id)
 
 
+def _move(connection: Connection, generation: str, token: Token) -> None:
+    seq, article_id = _place(token)
+    place = insert_or(connection, indexed_through).values(generation=generation, seq=seq, article_id=article_id)
+    replaced = {"seq": seq, "article_id": article_id}
+    connection.execute(place.on_conflict_do_update(index_elements=[indexed_through.c.generation], set_=replaced))
+
+
+def _is_outdated(generation: str) -> ColumnElement[bool]:
+    """Whether the vector of the article at hand is out of date."""
+    return exists().where(
+        outdated_vectors.c.generation == generation, outdated_vectors.c.article_id == articles.c.article_id
+    )
+
+
+def _parted(rows: Iterable[Any]) -> tuple[tuple[ArticleText, ...], tuple[bytes, ...]]:
+    """The texts and the digests in rows of `_TEXTS`."""
+    return tuple(ArticleText(*row[:4]) for row in rows), tuple(row.text_digest for row in rows)
+
+
+_TEXTS = select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body, articles.c.text_digest)
 _COUNTER = Prepared(lambda: select(change_counter.c.value))
 _CHANGES = Prepared(_changes_query)
 _KEYWORDS = Prepared(

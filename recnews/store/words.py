@@ -12,13 +12,13 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, literal, select, update
 
 from recnews.records import Float32
 from recnews.store.articles import ArticleText
-from recnews.store.database import Database, announce
+from recnews.store.database import Database
 from recnews.store.dialects import among, insert_or, insert_rows
-from recnews.store.schema import articles, induced_words, new_words, vectors
+from recnews.store.schema import articles, induced_words, new_words, outdated_vectors, vectors
 
 _GROWTH = 4
 
@@ -98,6 +98,17 @@ class Words:
             for row in rows
         ]
 
+    def count(self, generation: str, ids: Sequence[int], text_digests: Sequence[bytes], met: Met) -> None:
+        """Note what words texts hold that the generation has not learned, in place of what was noted of the same
+        articles before; and which of these words have now been met often enough. One transaction; an article that was
+        changed or deleted meanwhile is left alone."""
+        with self._database.write(derived=True) as connection:
+            query = select(articles.c.article_id, articles.c.text_digest).where(among(articles.c.article_id, ids))
+            present = dict(connection.execute(query).all())
+            words = zip(ids, text_digests, met.words, strict=True)
+            found = {article_id: held for article_id, digest, held in words if present.get(article_id) == digest}
+            _count(connection, generation, found, met.often)
+
     def ripe(self, generation: str, often: Often) -> list[RipeWord]:
         """Words met often enough and not induced yet, in the order in which articles made them so.
 
@@ -119,8 +130,8 @@ class Words:
     def induce(
         self, generation: str, found: Sequence[InducedWord], hopeless: Sequence[tuple[str, int]], often: Often
     ) -> None:
-        """Store the vectors of ripe words, and have the articles that hold them encoded again; forget that `hopeless`
-        ones were ripe. One transaction; a word that another process was faster with stays as it is."""
+        """Store the vectors of ripe words, and mark the vectors of articles that hold them as out of date; forget that
+        `hopeless` ones were ripe. One transaction; a word that another process was faster with stays as it is."""
         with self._database.write(derived=True) as connection:
             waiting = _waiting(connection, generation)
             fresh = [word for word in found if word.key in waiting]
@@ -132,7 +143,7 @@ class Words:
             mine = _is(generation, bindparam("of_word"), bindparam("of_stage"))
             if rows:
                 connection.execute(update(induced_words).where(*mine), rows)
-            _encode_again(connection, generation, {word.word for word in fresh})
+            _outdate(connection, generation, {word.word for word in fresh})
             _stop_counting(connection, generation, [word.word for word in fresh if word.stage == often.stages - 1])
             for lost in waiting.intersection(hopeless):
                 connection.execute(delete(induced_words).where(*_is(generation, *lost)))
@@ -145,11 +156,13 @@ def next_rank(connection: Connection, generation: str) -> int:
     return 0 if highest is None else int(highest) + 1
 
 
-def count_new_words(
-    connection: Connection, generation: str, found: Mapping[int, Mapping[str, int]], often: Often
-) -> None:
-    """Note what words articles hold that the generation has not learned, in place of what was noted of them before; and
-    which of these words have now been met often enough."""
+def forget_words(connection: Connection, gone: Callable[[Any], ColumnElement[bool]]) -> None:
+    """Drop what was noted for generations; `gone` makes the condition from a table's column of them."""
+    for table in (new_words, induced_words, outdated_vectors):
+        connection.execute(delete(table).where(gone(table.c.generation)))
+
+
+def _count(connection: Connection, generation: str, found: Mapping[int, Mapping[str, int]], often: Often) -> None:
     mine = new_words.c.generation == generation
     connection.execute(delete(new_words).where(mine, among(new_words.c.article_id, found)))
     rows = [
@@ -157,12 +170,6 @@ def count_new_words(
     ]
     insert_rows(connection, new_words, rows)
     _mark_ripe(connection, generation, {word: None for words in found.values() for word in words}, often)
-
-
-def forget_words(connection: Connection, gone: Callable[[Any], ColumnElement[bool]]) -> None:
-    """Drop what was noted for generations; `gone` makes the condition from a table's column of them."""
-    for table in (new_words, induced_words):
-        connection.execute(delete(table).where(gone(table.c.generation)))
 
 
 def _mark_ripe(connection: Connection, generation: str, words: Iterable[str], often: Often) -> None:
@@ -219,13 +226,15 @@ def _waiting(connection: Connection, generation: str) -> set[tuple[str, int]]:
     return {(row.word, row.stage) for row in connection.execute(query)}
 
 
-def _encode_again(connection: Connection, generation: str, words: Iterable[str]) -> None:
-    """The articles that hold words have no vector of their present text any more."""
+def _outdate(connection: Connection, generation: str, words: Iterable[str]) -> None:
+    """The vectors of articles that hold words are out of date."""
     holding = new_words.c.generation == generation, among(new_words.c.word, words)
-    ids = sorted(set(connection.execute(select(new_words.c.article_id).where(*holding)).scalars()))
-    mine = vectors.c.generation == generation, among(vectors.c.article_id, ids)
-    connection.execute(update(vectors).where(*mine).values(text_digest=b""))
-    announce(connection, ids)
+    ids = select(new_words.c.article_id).where(*holding).distinct()
+    theirs = select(literal(generation), vectors.c.article_id).where(
+        vectors.c.generation == generation, vectors.c.article_id.in_(ids)
+    )
+    added = insert_or(connection, outdated_vectors).from_select(["generation", "article_id"], theirs)
+    connection.execute(added.on_conflict_do_nothing())
 
 
 def _stop_counting(connection: Connection, generation: str, words: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ _ADDRESS = re.compile(
 
 
 # What NFKC leaves alone, or turns from full-width into plain punctuation that parts words in either form.
-_PARTED_ALIKE = re.compile(r"[\x00-\x7f\u4e00-\u9fff，。、；：？！（）《》〈〉【】「」“”‘’—\u3000]*")
+_PARTED_ALIKE = re.compile(r"[\x00-\x7f\u4e00-\u9fff，。、；：？！（）《》〈〉【】「」“”‘’—\u3000·×±°〇•]*")
 
 
 def normalize(text: str) -> str:
