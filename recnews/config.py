@@ -285,8 +285,8 @@ class IngestSettings(_Section):
     batch: int = Field(default=1000, ge=1, le=10_000)
     """Rows of one transaction."""
     processes: int = Field(default=0, ge=0, le=256)
-    """1 ingests in one process; 0 and others encode and group beside it once some thousands have come, where there are
-    cores for that."""
+    """1 ingests in one process; 0 and others encode in one beside it once a thousand articles have come, where there
+    are cores for that."""
     timezone: str = ""
     """Zone for dates without an offset, such as `Asia/Shanghai`; empty sends such rows to the quarantine."""
     max_row_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)

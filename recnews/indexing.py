@@ -106,9 +106,7 @@ def _now(
     return encoded, keywords
 
 
-def _write(
-    store: Store, generation: Generation, pending: Pending, live: bool, made: tuple[Encoded, list[str]]
-) -> bool:
+def _write(store: Store, generation: Generation, pending: Pending, live: bool, made: tuple[Encoded, list[str]]) -> bool:
     """Write vectors and what is predicted from them; False, and nothing is written, when another process has induced
     words since."""
     encoded, keywords = made

@@ -133,10 +133,10 @@ class _Process:
                 told = int(self._process.stdout.readline())
                 self._told.put(told)
                 if told < 0:
-                    break
+                    return
         except (OSError, ValueError) as error:
             self._lost(error)
-            self._told.put(-1)
+        self._told.put(-1)
 
     def _write(self, line: str) -> None:
         if self._process and self._process.stdin:

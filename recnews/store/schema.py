@@ -134,7 +134,7 @@ vectors = _table(
 # Vectors that lack a word which the generation has come to know since they were made.
 outdated_vectors = _table(
     "outdated_vectors",
-    Column("generation", Text, primary_key=True),
+    Column("generation", Words, primary_key=True),
     _of_article(),
     Index("outdated_vectors_by_article", "article_id"),
     rowid=False,

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, func, not_, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from recnews.records import ArticleId, Float32, Guess
 from recnews.store.articles import ArticleText
@@ -14,7 +28,15 @@ from recnews.store.database import Database, announce, count_rows
 from recnews.store.dialects import among, among_given, insert_or
 from recnews.store.guesses import CATEGORY, guess_columns
 from recnews.store.prepared import Prepared
-from recnews.store.schema import article_ids, articles, behaviours, change_counter, indexed_through, outdated_vectors, vectors
+from recnews.store.schema import (
+    article_ids,
+    articles,
+    behaviours,
+    change_counter,
+    indexed_through,
+    outdated_vectors,
+    vectors,
+)
 from recnews.store.words import forget_words, next_rank
 
 Token = str
