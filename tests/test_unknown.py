@@ -247,7 +247,7 @@ def test_a_run_killed_between_ripe_and_induced(home: Path, tmp_path: Path) -> No
         killed.store.articles.upsert(drafts, NOW)
         generation = killed.serving.generation(prepared=True)
         pending = killed.store.vectors.pending(generation.id, 100)
-        met = generation.study(pending.texts)
+        met = generation.new_words(pending.texts)
         assert met
         ids = [text.article_id for text in pending.texts]
         killed.store.words.count(generation.id, ids, pending.text_digests, met)
@@ -281,7 +281,7 @@ def test_vectors_made_before_a_word_was_induced_are_not_written(newsroom: Newsro
     with Newsroom.open(home, small_settings()) as other:
         other.store.articles.upsert(drafts[:3], NOW)
         make_searchable(other)  # encodes the fourth as well
-    assert not newsroom.store.vectors.write(generation.id, pending, vectors.vectors, keywords, True, generation.induced)
+    assert not newsroom.store.vectors.write(generation.id, pending, vectors.vectors, keywords, True, generation.rank)
     newsroom.ingest(drafts)
     assert newsroom.verify() == []
 
