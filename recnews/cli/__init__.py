@@ -27,6 +27,7 @@ from recnews.cli import (
     operating,
     output,
     privacy,
+    report,
     service,
     serving,
     tune,
@@ -146,6 +147,7 @@ for _name, _command, _examples in (
         ),
     ),
     ("tune", tune.tune, ("recnews tune", "recnews tune --articles films.csv --events ratings.csv --dry-run")),
+    ("report", report.report, ("recnews report --html evaluation.html", "recnews report feeds.json --plot feeds.svg")),
     ("demo", demonstration.demo, ("recnews demo --home demo-home",)),
 ):
     app.command(_name, epilog=common.example(*_examples))(_command)

@@ -113,6 +113,7 @@ def similarity(
     )
     outcome = evaluate(plan, tell=measuring.tell)
     measuring.answer(outcome, _lines(outcome), json_file)
+    measuring.keep(folder, outcome)
 
 
 def _articles(folder: Path, files: list[Path] | None, settings: "Settings", limit: int | None) -> "list[Draft]":

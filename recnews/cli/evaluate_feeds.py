@@ -121,7 +121,8 @@ def feeds(
     """Train in a temporary home on a part of a reading log, and ask for the feeds of its readers.
 
     The home itself is only read: its settings, its dictionary and, without --articles and --events, what it holds.
-    Figures stand before their 95% intervals over readers. Equal scores of a baseline are put in an order drawn by lot.
+    Each stands before its 95% interval over readers. Equal scores of a baseline are put in an order drawn by lot. The
+    figures are kept in a home that holds articles, for `recnews report` and the operator's room.
     """
     if compare is not None:
         from recnews.evaluate.compare import compare as compared
@@ -133,6 +134,7 @@ def feeds(
     from recnews.evaluate import plots
     from recnews.evaluate.feeds import SEARCH, SERVED, evaluate
     from recnews.evaluate.readers import READERS, installed
+    from recnews.evaluate.runs import Run
 
     if plot_file is not None:
         plots.check_plot(plot_file)
@@ -158,8 +160,9 @@ def feeds(
     )
     outcome = evaluate(plan, measuring.tell)
     if plot_file is not None:
-        plots.plot(outcome, plot_file)
+        plots.plot(Run("", "", "", outcome.document()), plot_file)
     measuring.answer(outcome, _lines(outcome), json_file)
+    measuring.keep(folder, outcome)
 
 
 def material(

@@ -72,6 +72,14 @@ def answer(outcome: Outcome, lines: Iterable[str], file: Path | None) -> None:
         _write(outcome.document(), file)
 
 
+def keep(home: Path, outcome: Outcome) -> None:
+    """Keep the figures in the home, where it holds articles."""
+    from recnews.evaluate.runs import keep as kept_in
+
+    if (file := kept_in(home, outcome.document(), datetime.now(UTC))) is not None:
+        tell(f"kept as {file.stem}; `recnews report --html FILE` makes a page of it")
+
+
 def _write(document: dict[str, Any], file: Path) -> None:
     text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
     try:
