@@ -23,6 +23,7 @@ from recnews.evaluate.feeds import SEARCH, SERVED, Plan, evaluate
 from recnews.evaluate.mind import impressions_of, mind, news_of
 from recnews.evaluate.outcome import FeedsOutcome
 from recnews.evaluate.readers import READERS
+from recnews.evaluate.runs import Run
 from recnews.evaluate.served import RANKER, search_only
 from recnews.newsroom import Newsroom
 from recnews.records import Draft, EventDraft
@@ -405,7 +406,7 @@ def test_a_file_that_is_none_is_refused(saved: Path) -> None:
 def test_a_picture(outcome: FeedsOutcome, tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("matplotlib")
     file = tmp_path / f"feeds{suffix}"
-    plots.plot(outcome, file)
+    plots.plot(Run("", "", "", outcome.document()), file)
     head = file.read_bytes()[:400]
     assert head.startswith(b"\x89PNG") if suffix == ".png" else b"<svg" in file.read_bytes()
 

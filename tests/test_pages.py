@@ -188,7 +188,7 @@ CHOSEN_BY_VALUE = (
     "problem.", "scope.", "theme.", "kind.", "source.", "part.", "reader.freshness", "reader.popularity",
     "reader.diversity", "done.", "became.", "counted.",
     "words.span_", "map.missing_", "map.by_",
-    "intake.",
+    "intake.", "runs.", "chart.",
 )  # fmt: skip
 """Groups of texts whose last part is a value."""
 

@@ -1,15 +1,21 @@
 """The operator's room, over HTTP."""
 
+import math
 import re
+from datetime import timedelta
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
+from recnews.evaluate.runs import keep, kept_runs
 from recnews.newsroom import Newsroom
 from recnews.service.keys import SCOPES, Keys
 from tests.pages_world import Visitor, furnished, words
 from tests.service_world import running, until
 from tests.test_pages import NOW
+from tests.test_report import AT as NOW_THEN
+from tests.test_report import feeds
 from tests.worlds import small_settings
 
 pytest.importorskip("fastapi")
@@ -90,3 +96,37 @@ def test_keys_are_for_administrators_and_end_with_their_sessions(trained: Path, 
             assert "the write key" not in chief.get("/operator")
             chief.send("/operator/revoke", {"id": ids["read"]}, "/operator")
             assert "the last key" in chief.get(f"/operator/revoke?id={ids['admin']}")
+
+
+def test_two_evaluations_side_by_side(trained: Path, tmp_path: Path) -> None:
+    home = Path(copytree(trained, tmp_path / "home"))
+    with running(home, workers=1) as service, Visitor(service) as visitor:
+        assert "No evaluation is kept" in words(visitor.get("/operator"))
+        keep(home, feeds(0.25), NOW_THEN)
+        assert "another one can be set beside it" in words(visitor.get("/operator"))
+        keep(home, feeds(0.75), NOW_THEN + timedelta(days=1))
+        page = visitor.get("/operator")
+        told = words(page)
+        assert "hit@10 .250 .150-.350 .750 .650-.850 +0.500" in told
+        assert "g000001" in told
+        names = [run.name for run in kept_runs(home)]
+        back = words(visitor.get(f"/operator?before={names[0]}&after={names[1]}"))
+        assert "-0.500" in back
+        assert visitor.client.get("/operator?before=../keys&after=x").status_code == 404
+        assert "within the first half minute" in told
+
+
+def test_steps_between_notes() -> None:
+    from recnews.service.history import History, Note
+
+    history = History()
+    assert history.steps().requests == []
+    buckets = (((0.01, 0.0), (0.1, 0.0), (math.inf, 0.0)), ((0.01, 90.0), (0.1, 100.0), (math.inf, 100.0)))
+    for place, (requests, times) in enumerate([(0, 0), (100, 1), (100, 1)]):
+        history._notes.append(Note(10.0 * place, requests, 0, 5 * place, buckets[times], buckets[0]))
+    steps = history.steps()
+    assert (steps.requests, steps.rows) == ([10.0, 0.0], [0.5, 0.5])
+    assert steps.feed_most[0] == 100.0
+    assert math.isnan(steps.feed_most[1])
+    assert math.isnan(steps.request_most[0])
+    assert len(history.steps(1).requests) == 1

@@ -78,7 +78,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     intakes = Intakes(Path(plan.folder), Path(plan.home), app.state.settings)
     desk = await asyncio.to_thread(Desk, Path(plan.home), app.state.settings, intakes)
     app.state.desk = desk
-    tasks = [asyncio.create_task(desk.follow()), asyncio.create_task(_end_with(plan.parent))]
+    running = (desk.follow(), desk.history.follow(), _end_with(plan.parent))
+    tasks = [asyncio.create_task(it) for it in running]
     logs.tell("started", pid=os.getpid())
     try:
         yield

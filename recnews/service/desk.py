@@ -11,6 +11,7 @@ from typing import TypeVar
 from recnews.config import Settings
 from recnews.errors import NoGenerationError, RecnewsError
 from recnews.service import logs
+from recnews.service.history import History
 from recnews.service.intakes import Intakes
 from recnews.service.lanes import Lane
 from recnews.service.metrics import SWAPS, WORKER_GENERATION
@@ -29,7 +30,7 @@ class Desk:
         self.reading, self.writing = Lane("reading", home, settings), Lane("writing", home, settings)
         self.looking = Lane("looking", home, settings)
         self.ready = False
-        self.intakes = intakes
+        self.intakes, self.history = intakes, History()
         self._beside = ThreadPoolExecutor(1, "recnews-beside")
         self._lock = threading.Lock()
         self._swap: Future[None] | None = None

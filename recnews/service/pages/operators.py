@@ -3,17 +3,23 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import Field
 from starlette.responses import Response
 
 from recnews.errors import RecnewsError
+from recnews.evaluate.runs import Run, kept_runs
 from recnews.generation import Manifest
 from recnews.service.asking import Asked
 from recnews.service.keys import Key
+from recnews.service.models import Request as Asking
 from recnews.service.operating import counted
+from recnews.service.pages.charts import Pair, over_time, side_by_side
+from recnews.service.pages.readers import home_zone
 from recnews.service.pages.render import back_to, page
 from recnews.service.pages.route import PageRoute
 from recnews.service.pages.sessions import Sessions
@@ -22,8 +28,7 @@ from recnews.service.problems import ProblemError
 from recnews.service.room import ServiceRoom
 
 router = APIRouter(prefix="/operator", route_class=PageRoute, include_in_schema=False)
-_ROUTES, _PART = 15, 0.99
-_Done = Annotated[str, Query(max_length=20)]
+_ROUTES, _RUNS, _PART = 15, 50, 0.99
 _Id = Annotated[str, Query(min_length=1, max_length=100)]
 
 
@@ -59,21 +64,31 @@ class Counted:
     figures: dict[str, int]
 
 
-@router.get("")
-async def rooms(desk: Asked, request: Request, visit: Reads, done: _Done = "") -> Response:
-    """Generations, what the service counts, and, for who may do all, keys."""
+class RoomAsked(Asking):
+    """What was just done, and which two evaluations to set side by side."""
 
-    def look(room: ServiceRoom) -> tuple[list[Trained], bool]:
+    done: Annotated[str, Field(max_length=20)] = ""
+    before: Annotated[str, Field(max_length=200)] = ""
+    after: Annotated[str, Field(max_length=200)] = ""
+
+
+@router.get("")
+async def rooms(desk: Asked, request: Request, visit: Reads, asked: Annotated[RoomAsked, Query()]) -> Response:
+    """Generations, evaluations, what the service counts, and, for who may do all, keys."""
+
+    def look(room: ServiceRoom) -> tuple[list[Trained], bool, list[Run]]:
         current = room.generations.current()
         found = [_trained(room, name, name == current.live) for name in reversed(room.generations.names())]
-        return found, any(name in room.generations.names() for name in current.previous)
+        return found, any(name in room.generations.names() for name in current.previous), kept_runs(room.home)[:_RUNS]
 
-    generations, can_go_back = await desk.look(look)
+    generations, can_go_back, runs = await desk.look(look)
     told = _summed((await counted(desk)).decode())
     keys = _keys(request) if visit.may("admin") else []
+    steps = desk.history.steps()
     return page(
         visit, "operator.html", generations=generations, can_go_back=can_go_back, counted=told, keys=keys,
-        serving=desk.generation, done=done,
+        serving=desk.generation, done=asked.done, runs=runs, compared=_compared(runs, asked.before, asked.after),
+        charts=over_time(visit, steps), began=datetime.fromtimestamp(steps.begin, UTC), zone=home_zone(desk),
     )  # fmt: skip
 
 
@@ -107,6 +122,21 @@ async def revoke(request: Request, sent: SentToAdminister) -> Response:
     sessions: Sessions = request.app.state.sessions
     sessions.keys.revoke(sent.text("id", 100))
     return back_to("/operator?done=revoked")
+
+
+def _compared(runs: list[Run], before: str, after: str) -> tuple[Run, Run, dict[str, list[Pair]]] | None:
+    """Two runs side by side; those that were asked for, else the last two of one kind."""
+    named = {run.name: run for run in runs}
+    if before and after:
+        if before not in named or after not in named:
+            raise ProblemError("not-found", "no evaluation of this name is kept")
+        two = named[before], named[after]
+    else:
+        alike = [run for run in runs if run.kind == runs[0].kind][:2]
+        if len(alike) < 2:
+            return None
+        two = alike[1], alike[0]
+    return *two, side_by_side(two)
 
 
 def _keys(request: Request) -> list[Key]:
