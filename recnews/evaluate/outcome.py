@@ -21,7 +21,7 @@ from recnews.splits import Question, Split
 BEYOND = ("diversity", "novelty", "cold share", "miscalibration")
 
 # How the data came in and where it lies decides nothing, and may be secret.
-_NOT_TOLD = {"ingest": True, "store": True, "replica": True, "index": {"archive"}}
+_NOT_TOLD: Mapping[str, bool | set[str]] = {"ingest": True, "store": True, "replica": True, "index": {"archive"}}
 
 
 @dataclass(frozen=True, slots=True)

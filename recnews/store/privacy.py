@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, literal, select, update
 
 from recnews.errors import BusyError, SettingsError
 from recnews.records import HeldEvent
@@ -116,8 +116,12 @@ class Privacy:
                 return True  # another process was faster, and may not be done
             plain = connection.execute(select(events.c.user_id).distinct()).scalars().all()
             for user_id in plain:
-                mine = update(events).where(events.c.user_id == user_id)
-                connection.execute(mine.values(user_id=self._readers(user_id)))
+                # Not an UPDATE: what rows are sharded by cannot be changed in place.
+                rest = [column for column in events.c if column is not events.c.user_id]
+                mine = events.c.user_id == user_id
+                hashed = select(literal(self._readers(user_id)), *rest).where(mine)
+                connection.execute(insert(events).from_select([events.c.user_id, *rest], hashed))
+                connection.execute(delete(events).where(mine))
             connection.execute(insert(reader_key).values(fingerprint=self._readers.fingerprint, clean=int(not plain)))
         return bool(plain)
 

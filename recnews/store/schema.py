@@ -1,7 +1,7 @@
 """The tables, and the numbered steps that build them.
 
-Every table that grows carries the key by which it would be sharded: articles and vectors by `article_id`, events by
-`user_id`. Times are integers: microseconds since 1970-01-01 UTC.
+Every table that grows carries the key by which Citus would distribute it (`shard_by`): articles and vectors by
+`article_id`, events by `user_id`. Times are integers: microseconds since 1970-01-01 UTC.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,10 @@ from recnews.store.dialects import Real, Whole, Words
 metadata = MetaData()
 
 
-def _table(name: str, *parts: Column[object] | Index, rowid: bool = True) -> Table:
-    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=rowid)
+def _table(name: str, *parts: Column[object] | Index, rowid: bool = True, shard_by: str | None = None) -> Table:
+    """`shard_by` names the column that Citus would distribute the rows by; without one the table is small, or all rows
+    refer to it, and it would be a reference table, whole on every node."""
+    return Table(name, metadata, *parts, info={"shard_by": shard_by}, sqlite_strict=True, sqlite_with_rowid=rowid)
 
 
 def _of_article() -> Column[object]:
@@ -78,6 +80,7 @@ articles = _table(
     Column("summary", Words, nullable=False),
     Column("body", Words, nullable=False),
     Index("articles_by_story", "story_id"),
+    shard_by="article_id",
 )
 # What pages ask: the latest articles, found by title without their rows being read, and what came in since a time.
 articles_by_day = Index(
@@ -98,6 +101,7 @@ story_bands = _table(
     Column("band", Whole, primary_key=True, autoincrement=False),
     Column("article_id", Whole, primary_key=True, autoincrement=False),
     rowid=False,
+    shard_by="article_id",
 )
 
 # `seq` is the number of the transaction that stored the event, for followers of the reading log.
@@ -115,6 +119,7 @@ events = _table(
     Index("events_by_time", "at", "article_id"),
     Index("events_by_seq", "seq"),
     rowid=False,
+    shard_by="user_id",
 )
 
 events_by_article = Index("events_by_article", events.c.article_id, events.c.kind)
@@ -129,6 +134,7 @@ vectors = _table(
     Column("vector", LargeBinary, nullable=False),
     Column("keywords", Words, nullable=False),
     Index("vectors_by_article", "article_id"),
+    shard_by="article_id",
 )
 
 # Vectors that lack a word which the generation has come to know since they were made.
@@ -157,6 +163,7 @@ behaviours = _table(
     Column("inner", LargeBinary, nullable=False),
     Column("outer", LargeBinary, nullable=False),
     Index("behaviours_by_article", "article_id"),
+    shard_by="article_id",
 )
 
 # Up to which change each generation has counted the reading log, and how many events there were.
@@ -176,6 +183,7 @@ new_words = _table(
     Column("occurrences", Integer, nullable=False),
     Index("new_words_by_article", "article_id"),
     rowid=False,
+    shard_by="article_id",
 )
 
 # New words that have been met often enough, again at each stage; the rest is there once a vector has been induced.
@@ -198,6 +206,7 @@ pins = _table(
     Column("starts_at", Whole),
     Column("until", Whole),
     Column("created_at", Whole, nullable=False),
+    shard_by="article_id",
 )
 
 # What editors keep out of feeds ("block"), or out of what is chosen for one reader ("impersonal").
