@@ -21,6 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from recnews.columns import Columns
+from recnews.errors import BusyError
 from recnews.index.archive import Archive, ArchiveSettings
 from recnews.index.archived import ArchivedIndex
 from recnews.index.base import Within
@@ -269,6 +270,22 @@ class Catalog:
 
 def _empty(width: int, archive: Archive | None) -> SegmentedIndex | ArchivedIndex:
     return SegmentedIndex(width) if archive is None else ArchivedIndex(width, archive)
+
+
+def renew(folder: Path, generation: str, layout: Layout, store: Store, without_segments: bool = False) -> None:
+    """Write a snapshot anew from the store, in the place of all that there are in a generation's folder, and remove its
+    sealed segments where these are no good either. Raises `BusyError` while another process saves or seals."""
+    with _alone(folder) as alone:
+        if not alone:
+            raise BusyError(str(folder), "another process that saves or seals")
+        fresh = Catalog(generation, layout, folder)
+        if without_segments and (folder / SEALED).exists():
+            (folder / SEALED).rename(gone := folder / f"{_BUILDING}-{SEALED}")
+            shutil.rmtree(gone)
+        for old in snapshots(folder):
+            shutil.rmtree(old)
+        fresh.refresh(store)
+        fresh._save(folder)
 
 
 @contextmanager

@@ -319,6 +319,19 @@ class PrivacySettings(_Section):
     """Keep ids of readers as keyed hashes. Ids that are stored already are hashed, too: that cannot be undone."""
 
 
+class RetentionSettings(_Section):
+    """What `recnews prune` removes. What is not set is kept for good."""
+
+    expired_days: float | None = Field(default=None, ge=0, le=36_500)
+    """Articles that have not been served for so many days, because they expired."""
+    events_days: float | None = Field(default=None, ge=1, le=36_500)
+    """What readers did longer ago: reads, likes, shares, dislikes. Events without a time are kept."""
+    impressions_days: float | None = Field(default=None, ge=1, le=36_500)
+    """What readers were shown longer ago."""
+    generations: int | None = Field(default=None, ge=1, le=1000)
+    """All generations but the live one and the latest others, so many in all."""
+
+
 class IndexSettings(_Section):
     """How the vectors of older articles are kept. Figures are in docs/performance.md."""
 
@@ -416,6 +429,7 @@ class Settings(_Section):
     ingest: IngestSettings = IngestSettings()
     watch: WatchSettings = WatchSettings()
     privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings = RetentionSettings()
     service: ServiceSettings = ServiceSettings()
 
     @field_validator("store", "replica")

@@ -175,12 +175,15 @@ class Generations:
         """Size on disk of all generations."""
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
 
+    def old(self, keep: int) -> list[str]:
+        """All but the live generation and the latest `keep - 1` others, the latest first."""
+        live = self.current().live
+        return [name for name in reversed(self.names()) if name != live][max(keep - 1, 0) :]
+
     def remove_old(self, keep: int) -> list[str]:
         """Remove all but the live generation and the latest `keep - 1` others; returns the ids removed. The store
         should then forget the vectors of all but `names()`. Call it inside `training()`."""
-        current = self.current()
-        others = [name for name in reversed(self.names()) if name != current.live]
-        dropped = others[max(keep - 1, 0) :]
+        current, dropped = self.current(), self.old(keep)
         if current.live:
             standing = set(self.names()) - set(dropped)
             previous, retired = (

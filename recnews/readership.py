@@ -34,6 +34,16 @@ def write_all(store: Store, generation: Generation, settings: Settings) -> None:
     count(store, generation, settings, live=False)
 
 
+def mend(store: Store, generation: Generation, settings: Settings) -> None:
+    """Behaviour vectors of those articles that have none, as text predicts them; then the log counted anew."""
+    for ids, content in _pages(store, generation):
+        lacking = np.flatnonzero(~np.isin(np.array(ids), store.behaviours.of(generation.id, ids).ids))
+        predicted = generation.predict([ids[row] for row in lacking], content[lacking]) if len(lacking) else None
+        if predicted is not None:
+            store.behaviours.write(generation.id, predicted)
+    count(store, generation, settings)
+
+
 def count_if_due(store: Store, generation: Generation, settings: Settings) -> bool:
     """Count the log again once it has grown enough since a generation last did; whether it was counted."""
     if not generation.manifest.behaviour:

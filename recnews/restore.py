@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from recnews.config import SETTINGS_FILE
+from recnews.config import SETTINGS_FILE, load_settings
 from recnews.errors import RecnewsError, SchemaError, StorageError, UsageError
 from recnews.generations import Generations
 from recnews.privacy import AUDIT_FILE
 from recnews.repository import Backup, Repository
-from recnews.store import Store
+from recnews.store import STORE_FILE, Store
 from recnews.verify import Problem, verify
 
 FOLDERS = ("corpora", "indexes")
@@ -36,9 +36,10 @@ def restore(source: Path, home: Path, replace: bool, now: datetime, name: str | 
     """Put a backup, the latest unless one is named, in the place of a home's data, after writing it out beside that and
     checking it. Stop whatever uses the home first.
 
-    With `replace`, what is there is moved into `before-restore-…` in the home. Keys of the service that the home has
-    stay, so that none is let in again that was taken back. Raises `UsageError` when there is data and no `replace`, or
-    `source` holds no such backup; `RecnewsError` when the backup is damaged. Nothing is changed then.
+    Rows go where `store` in the settings says; a database must be empty. With `replace`, what is there is moved into
+    `before-restore-…` in the home. Settings and keys of the service that the home has stay: what says where data go,
+    and who was shut out, is of today. Raises `UsageError` when there is data and no `replace`, or `source` holds no
+    such backup; `RecnewsError` when the backup is damaged. Nothing is changed then.
     """
     repository = Repository(source)
     backup = chosen(repository, name)
@@ -53,9 +54,15 @@ def restore(source: Path, home: Path, replace: bool, now: datetime, name: str | 
         problems = check(incoming)
         if problems and not backup.problems:
             raise RecnewsError(f"{source}: the backup {backup.name} is damaged: {problems[0].what}")
-        again = _forgotten_since(home, incoming)
-        aside = _move_aside(home, now) if occupied else None
-        _put_in_place(incoming, home)
+        again, server = _forgotten_since(home, incoming), _server(home, incoming)
+        try:
+            aside = _move_aside(home, now) if occupied else None
+            _put_in_place(incoming, home, with_store=server is None)
+            if server is not None:
+                fill(server, repository, backup)
+        finally:
+            if server is not None:
+                server.close()
     except OSError as error:
         raise StorageError(home, f"cannot be restored ({error})", "check the folder's rights and free space") from error
     finally:
@@ -133,15 +140,28 @@ def _forgettings(home: Path) -> Iterator[str]:
             continue
 
 
-def _put_in_place(incoming: Path, home: Path) -> None:
+def _server(home: Path, incoming: Path) -> Store | None:
+    """The empty store that the settings name, where they name one. Raises `UsageError` when it holds something."""
+    address = load_settings(home if (home / SETTINGS_FILE).exists() else incoming).store.get_secret_value()
+    if not address:
+        return None
+    store = Store(home / "corpora", address=address)
+    if not store.rows.empty():
+        place = store.place
+        store.close()
+        raise UsageError(f"{place} holds data already; make an empty database, and name that as `store`")
+    return store
+
+
+def _put_in_place(incoming: Path, home: Path, with_store: bool) -> None:
     for folder in FOLDERS:
         (home / folder).mkdir(parents=True, exist_ok=True)
         for entry in sorted((incoming / folder).iterdir()) if (incoming / folder).exists() else ():
-            _put(entry, home / folder / entry.name)
-    if (incoming / SETTINGS_FILE).exists():
-        (incoming / SETTINGS_FILE).replace(home / SETTINGS_FILE)
-    if (incoming / KEYS_FILE).exists() and not (home / KEYS_FILE).exists():
-        (incoming / KEYS_FILE).replace(home / KEYS_FILE)
+            if with_store or not entry.name.startswith(STORE_FILE):
+                _put(entry, home / folder / entry.name)
+    for name in (SETTINGS_FILE, KEYS_FILE):
+        if (incoming / name).exists() and not (home / name).exists():
+            (incoming / name).replace(home / name)
 
 
 def _move_aside(home: Path, now: datetime) -> Path:

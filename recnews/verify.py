@@ -1,5 +1,6 @@
 """Do store, generations and index agree? Every answer names what is wrong and what to do about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,15 +12,18 @@ from recnews.generation import Generation
 from recnews.generations import Generations
 from recnews.index.sealed import SealedSegment
 from recnews.index.segments import LIST_FILE, read_list
-from recnews.store import Store
+from recnews.records import Float32
+from recnews.store import ArticleText, Store
 
 _SAMPLE = 200
 
 
-Kind = Literal["truth", "generation", "strays", "pending", "vectors", "segments", "snapshot"]
-"""What is not as it should be: the store itself or a file of a generation; vectors of generations that are not there;
-articles that wait to be encoded, as they do for a moment after each ingest; vectors, segments or a snapshot of the live
-generation."""
+Kind = Literal["truth", "generation", "strays", "stories", "pending", "vectors", "behaviours", "segments", "snapshot"]
+"""What is not as it should be: the store itself or a file of a generation, which nothing here can bring back. All else
+is a view that `recnews.repair` makes again: vectors of generations that are not there; by what stories are found;
+articles that wait to be encoded, as they do for a moment after each ingest; vectors, behaviour vectors, segments or a
+snapshot of the live generation."""
+REPAIR = "`recnews verify --repair`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,11 @@ def _problems(store: Store, generations: Generations) -> list[Problem]:
                 Problem(
                     "strays",
                     f"the store holds {count} vectors of {name}, which is not there",
-                    "`recnews train` clears them",
+                    REPAIR,
                 )
             )
+    if (stray := store.stories.differing()) > 0:
+        problems.append(Problem("stories", f"{stray} articles cannot be found by their stories' bands", REPAIR))
     try:
         live, _ = generations.live(prepared=True)
     except RecnewsError as error:
@@ -70,23 +76,21 @@ def _live_problems(store: Store, live: Generation) -> list[Problem]:
     missing = store.vectors.missing(live.id)
     if missing:
         problems.append(
-            Problem("pending", f"{missing} articles are not searchable yet in {live.id}", "`recnews ingest` any file")
+            Problem(
+                "pending",
+                f"{missing} articles are not searchable yet in {live.id}",
+                f"`recnews ingest` any file, or {REPAIR}",
+            )
         )
     live.refresh(store)
     sample = store.vectors.sample(live.id, _SAMPLE)
     while live.refresh(store):  # words were induced meanwhile
         sample = store.vectors.sample(live.id, _SAMPLE)
-    if sample:
-        again, _ = live.encode([text for text, _ in sample])
-        differing = int((again.vectors != np.stack([vector for _, vector in sample])).any(axis=1).sum())
-        if differing:
-            problems.append(
-                Problem(
-                    "vectors",
-                    f"{differing} of {len(sample)} stored vectors are not what {live.id} gives",
-                    "`recnews train`",
-                )
-            )
+    if differing := differing_vectors(live, sample):
+        what = f"{len(differing)} of {len(sample)} stored vectors are not what {live.id} gives"
+        return [*problems, Problem("vectors", what, REPAIR)]  # what is made of vectors cannot be looked at then
+    if lacking := store.behaviours.missing(live.id) if live.manifest.behaviour else 0:
+        problems.append(Problem("behaviours", f"{lacking} articles have no behaviour vector in {live.id}", REPAIR))
     problems += _damaged_segments(live)
     fresh, served = Catalog(live.id, live.layout), Catalog.open(live.folder, live.id, live.layout)
     fresh.refresh(store)
@@ -96,10 +100,22 @@ def _live_problems(store: Store, live: Generation) -> list[Problem]:
             Problem(
                 "snapshot",
                 f"{live.folder}: the index snapshot differs from the store",
-                f"delete {live.folder}/catalog-*",
+                REPAIR,
             )
         )
     return problems
+
+
+def differing_vectors(live: Generation, stored: Sequence[tuple[ArticleText, Float32]]) -> list[int]:
+    """Ids of those articles whose stored vector is not what the generation gives for their text."""
+    if not stored:
+        return []
+    again, _ = live.encode([text for text, _ in stored])
+    return [
+        text.article_id
+        for (text, vector), right in zip(stored, again.vectors, strict=True)
+        if not np.array_equal(vector, right)
+    ]
 
 
 def _damaged_segments(live: Generation) -> list[Problem]:
@@ -108,7 +124,7 @@ def _damaged_segments(live: Generation) -> list[Problem]:
         for name in read_list(folder / LIST_FILE) if folder.exists() else ():
             SealedSegment(folder / name).verify()
     except (OSError, ValueError) as error:
-        return [Problem("segments", str(error), f"delete {folder}: `recnews seal` makes segments again")]
+        return [Problem("segments", str(error), REPAIR)]
     return []
 
 

@@ -70,12 +70,14 @@ def test_restoring_over_a_home_moves_it_aside(lived_in: Newsroom, tmp_path: Path
     lived_in.train()
     lived_in.close()
     (lived_in.home / "keys.json").write_text("the keys of today")
+    (lived_in.home / "recnews.toml").write_text("[feed]\ndiversity = 0.4\n")
     with pytest.raises(UsageError, match="holds data already; --replace moves it aside"):
         restore(tmp_path / "backups", lived_in.home, replace=False, now=NOW)
     aside = lived_in.home / "before-restore-20260310T120000"
     assert restore(tmp_path / "backups", lived_in.home, replace=True, now=NOW).aside == str(aside)
     assert feeds(lived_in.home) == expected
     assert (lived_in.home / "keys.json").read_text() == "the keys of today", "one that was taken back stays so"
+    assert "0.4" in (lived_in.home / "recnews.toml").read_text()
     with Newsroom.open(aside) as before:
         assert before.generations.names() == ("g000001", "g000002")
         assert before.store.articles.count() == 48

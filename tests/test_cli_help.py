@@ -34,7 +34,7 @@ def test_all_commands_are_there() -> None:
     assert leaves == {
         "ingest", "watch", "events", "train", "recommend", "neighbors", "status", "verify", "migrate", "backup",
         "backups", "restore", "reindex", "seal", "demo", "serve", "keys create", "keys list", "keys revoke",
-        "duplicates", "map", "report",
+        "duplicates", "map", "report", "doctor", "prune",
         "evaluate similarity", "evaluate feeds", "tune", "pin", "unpin", "pins", "block", "unblock", "impersonal",
         "personal", "rules", "forget", "export", "articles show", "articles list", "articles hide", "articles unhide",
         "articles delete", "articles expire", "articles categorize", "generations list", "generations show",

@@ -31,6 +31,7 @@ from recnews.cli import (
     service,
     serving,
     tune,
+    upkeep,
     watch,
 )
 from recnews.errors import RecnewsError
@@ -133,9 +134,11 @@ for _name, _command, _examples in (
     ("export", privacy.export, ("recnews export alice -o alice.json",)),
     ("serve", service.serve, ("recnews serve --port 8080 --workers 2",)),
     ("status", operating.status, ("recnews status --json",)),
-    ("verify", operating.verify, ("recnews verify",)),
+    ("verify", operating.verify, ("recnews verify", "recnews verify --repair")),
     ("seal", operating.seal, ("recnews seal --index-memory 500MB",)),
     ("migrate", operating.migrate, ("recnews migrate --to /srv/recnews-postgres/recnews.toml",)),
+    ("doctor", upkeep.doctor, ("recnews doctor", "recnews doctor --json")),
+    ("prune", upkeep.prune, ("recnews prune --dry-run", "recnews prune --keep-generations 2 --yes")),
     ("backup", operating.backup, ("recnews backup /var/backups/recnews --keep 14",)),
     ("backups", operating.backups, ("recnews backups /var/backups/recnews --check",)),
     (

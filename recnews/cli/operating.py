@@ -16,15 +16,28 @@ def status(as_json: common.Json = False, home: common.Home = None) -> None:
     common.answer_with(found, views.status(found), as_json)
 
 
-def verify(as_json: common.Json = False, home: common.Home = None) -> None:
+def verify(
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Make again what can be had from the store: vectors, index, stories."),
+    ] = False,
+    as_json: common.Json = False,
+    home: common.Home = None,
+) -> None:
     """Check that store, generations and index are whole and agree.
 
-    Exits with 1 when something is wrong, and says what to do about each problem. Nothing is changed.
+    Exits with 1 when something is wrong, and says what to do about each problem. Nothing is changed without --repair,
+    and with it neither articles, events and editors' work nor what was learned.
     """
     with common.opened(home) as newsroom:
-        problems = newsroom.verify()
-    common.answer_with({"problems": problems}, views.problems(problems) or ["all is well"], as_json)
-    if problems:
+        if repair:
+            done = newsroom.repair()
+            left, lines = list(done.left), views.repaired(done)
+            common.answer_with({"repaired": done.done, "problems": left}, lines, as_json)
+        else:
+            left = newsroom.verify()
+            common.answer_with({"problems": left}, views.problems(left) or ["all is well"], as_json)
+    if left:
         raise typer.Exit(1)
 
 

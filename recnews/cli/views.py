@@ -8,10 +8,14 @@ from recnews.cli.output import many, size, table, typed, when
 
 if TYPE_CHECKING:
     from recnews.backup import Backed, Listed
+    from recnews.config import RetentionSettings
+    from recnews.doctor import Finding
     from recnews.generation import Manifest
     from recnews.migrate import Migrated
     from recnews.newsroom.status import Status
+    from recnews.prune import Pruned
     from recnews.records import Article, Held, Neighbors, Pin, Reason, Recommendation, Reject, Rules
+    from recnews.repair import Repaired
     from recnews.reports import EventsReport, Forgotten, IngestReport, Segment
     from recnews.restore import Restored
     from recnews.store import ArticleCard
@@ -295,3 +299,38 @@ def restored(done: "Restored") -> list[str]:
             "run `recnews forget USER` for each again"
         )
     return lines
+
+
+def to_prune(found: "Pruned", retention: "RetentionSettings") -> list[str]:
+    """What would be removed."""
+    if not any(value is not None for value in retention.model_dump().values()):
+        return ["nothing to remove: [retention] in recnews.toml sets no limit, so all is kept"]
+    return [f"would remove {_removed(found)}"] if found else ["nothing to remove"]
+
+
+def pruned(done: "Pruned") -> list[str]:
+    """What was removed."""
+    return [f"removed {_removed(done)}"]
+
+
+def _removed(found: "Pruned") -> str:
+    parts = [
+        many(found.articles, "expired article"), many(found.events, "event"), many(found.impressions, "impression"),
+        many(len(found.generations), "generation") + (f" ({' '.join(found.generations)})" if found.generations else ""),
+    ]  # fmt: skip
+    return ", ".join(parts)
+
+
+def findings(found: "Sequence[Finding]") -> list[str]:
+    """One line a finding; below what needs doing, what that is."""
+    rows = table([{"fine": "ok", "note": "note", "act": "ACT"}[it.state], it.area, it.what] for it in found)
+    lines = []
+    for row, it in zip(rows, found, strict=True):
+        lines += [row, *([f"      do: {it.remedy}"] if it.remedy else [])]
+    wrong = sum(it.state == "act" for it in found)
+    return [*lines, f"{many(wrong, 'thing')} to do" if wrong else "all is well"]
+
+
+def repaired(done: "Repaired") -> list[str]:
+    """What was rebuilt, and what is still wrong."""
+    return [*(f"repaired: {what}" for what in done.done), *(problems(done.left) or ["all is well"])]

@@ -37,3 +37,8 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def instruction_sets() -> list[str]:
+    """The vector instructions of the processor that FAISS has found and uses; empty when it goes without any."""
+    return [word for word in faiss.get_compile_options().split() if word.startswith(("AVX", "NEON", "SVE"))]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recnews.audience import Audiences
-from recnews.config import FeedSettings, Settings
+from recnews.config import FeedSettings, RetentionSettings, Settings
 from recnews.errors import RecnewsError, RowError, UsageError
 from recnews.generation import Generation
 from recnews.newsroom.archive import Archive
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from recnews.ingest import BytesRead, Given, OnError
     from recnews.migrate import Migrated
     from recnews.newsroom.status import Status
+    from recnews.prune import Pruned
+    from recnews.repair import Repaired
     from recnews.reports import Polled, Watched
     from recnews.store import Told
     from recnews.text import UserDictionary
@@ -327,11 +329,30 @@ class Newsroom(Home):
 
         return status_of(self)
 
+    def prune(
+        self, retention: RetentionSettings | None = None, *, dry_run: bool = False, now: datetime | None = None
+    ) -> "Pruned":
+        """Remove what has outlived its keeping, as the settings have it or `retention`, while others read and write:
+        expired articles, old events, old generations; with `dry_run`, only count it. Killed and run again, it goes on.
+
+        Raises `BusyError` during a training when there are generations to remove.
+        """
+        from recnews.newsroom.upkeep import prune
+
+        return prune(self, retention or self.settings.retention, aware(now), dry_run)
+
     def verify(self) -> "list[Problem]":
         """What is wrong with this home; empty when store, generations and index agree."""
         from recnews.verify import verify
 
         return verify(self.store, self.generations)
+
+    def repair(self) -> "Repaired":
+        """Make again what is a view of the store and is wrong, and say what is wrong still; articles, events, editors'
+        work and what was learned are never touched. Raises `BusyError` during a training."""
+        from recnews.repair import repair
+
+        return repair(self.store, self.generations, self.settings)
 
     def seal(self, now: datetime | None = None) -> list[Segment]:
         """Seal the vectors of older articles into segments, as the settings of the index ask for; those there are then,

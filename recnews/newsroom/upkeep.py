@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from recnews.config import RetentionSettings
 from recnews.errors import RecnewsError
 from recnews.generation import Generation
 from recnews.index.planning import SegmentSettings
@@ -13,6 +15,7 @@ from recnews.reports import Segment
 if TYPE_CHECKING:
     from recnews.embed.base import Progress
     from recnews.newsroom.home import Home
+    from recnews.prune import Pruned
 
 _SNAPSHOT_AFTER = 1000
 _REINDEXING = "REINDEXING"
@@ -128,6 +131,33 @@ def seal(home: "Home", now: datetime) -> list[Segment]:
         memory=asked.memory_bytes, hot_days=asked.hot, least=asked.least, most=asked.most, recall=asked.recall
     ))  # fmt: skip
     return catalog.segments()
+
+
+def prune(home: "Home", retention: RetentionSettings, now: datetime, dry_run: bool) -> "Pruned":
+    """Remove what has outlived its keeping, and bring what was learned after it; with `dry_run`, only count."""
+    from recnews.prune import prune as prune_store
+    from recnews.prune import to_prune
+
+    keep = retention.generations
+    if dry_run:
+        old = home.generations.old(keep) if keep is not None else ()
+        return replace(to_prune(home.store, retention, now), generations=tuple(sorted(old)))
+    removed = prune_store(home.store, retention, now)
+    if removed.events:
+        count_events(home)
+    if removed.articles:
+        _compact(home, now)
+    gone = home.generations.prune(keep) if keep is not None and home.generations.old(keep) else ()
+    return replace(removed, generations=tuple(gone))
+
+
+def _compact(home: "Home", now: datetime) -> None:
+    """Write sealed segments anew of which much is gone; without a generation, or where that cannot be, whoever seals
+    next does."""
+    try:
+        seal(home, now)
+    except RecnewsError as error:
+        _log.warning("%s; sealed segments are not compacted", error)
 
 
 def _count(home: "Home", generation: Generation) -> None:

@@ -14,6 +14,7 @@ from recnews.store.guesses import GivenCategory, Guesses
 from recnews.store.listing import CameIn, Listing, Published, ReadBy
 from recnews.store.on_sqlite import SqliteDatabase
 from recnews.store.privacy import Forgetting, Privacy
+from recnews.store.pruning import Pruning
 from recnews.store.readers import ReaderIds
 from recnews.store.readings import Hours, Pairs, ReadAges, Readings
 from recnews.store.rows import Rows
@@ -94,6 +95,7 @@ class Store:
         self.sources = Sources(self._database)
         self.listing = Listing(self._database)
         self.rows = Rows(self._database)
+        self.pruning = Pruning(self._database)
 
     def close(self) -> None:
         """Give the connections back."""

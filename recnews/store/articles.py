@@ -114,10 +114,7 @@ class Articles:
     def delete(self, keys: Sequence[str]) -> None:
         """Remove articles and their vectors. Events about them stay. Raises `UnknownArticleError`."""
         with self._database.write() as connection:
-            ids = stored_ids(connection, keys)
-            forget_bands(connection, ids)
-            connection.execute(delete(articles).where(among(articles.c.article_id, ids)))
-            announce(connection, ids)
+            remove_articles(connection, stored_ids(connection, keys))
 
     def get(self, key: str, generation: str = "") -> Article:
         """The article of a key, with the category that `generation` predicts for it where it has none. Raises
@@ -185,6 +182,13 @@ class Articles:
             ids = stored_ids(connection, keys)
             connection.execute(update(articles).where(among(articles.c.article_id, ids)).values(**values))
             announce(connection, ids)
+
+
+def remove_articles(connection: Connection, ids: list[int]) -> None:
+    """Remove stored articles and all that belongs to them, and tell followers."""
+    forget_bands(connection, ids)
+    connection.execute(delete(articles).where(among(articles.c.article_id, ids)))
+    announce(connection, ids)
 
 
 def forget_bands(connection: Connection, ids: Sequence[int]) -> None:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select, update
 
 from recnews.records import Float32, Int64
 from recnews.store.database import Database, announce
 from recnews.store.dialects import among, among_given, insert_or
 from recnews.store.prepared import Prepared
-from recnews.store.schema import articles, behaviour_through, behaviours
+from recnews.store.schema import articles, behaviour_through, behaviours, vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,18 @@ class Behaviours:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=[behaviour_through.c.generation], set_=found)
             )
+
+    def missing(self, generation: str) -> int:
+        """How many articles that a generation has encoded have no behaviour vector."""
+        mine = and_(behaviours.c.generation == generation, behaviours.c.article_id == vectors.c.article_id)
+        query = (
+            select(func.count())
+            .select_from(vectors)
+            .outerjoin(behaviours, mine)
+            .where(vectors.c.generation == generation, behaviours.c.article_id.is_(None))
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def counts(self) -> dict[str, int]:
         """How many rows each generation has."""

@@ -56,7 +56,7 @@ class Privacy:
         with self._database.write() as connection:
             mine = delete(events).where(events.c.user_id == self._readers(user_id)).returning(events.c.article_id)
             named = list(connection.execute(mine).scalars())
-            _forget_keys(connection, set(named))
+            forget_keys(connection, set(named))
             if named:
                 connection.execute(delete(behaviour_through))  # what readers taught is counted again, without this one
             # A run that was killed after this has noted the rejected rows already.
@@ -142,7 +142,7 @@ def _wrong_key(readers: ReaderIds) -> str:
     )
 
 
-def _forget_keys(connection: Connection, ids: set[int]) -> None:
+def forget_keys(connection: Connection, ids: set[int]) -> None:
     """Delete the keys that no article and no event names any more. A key whose article was served once stays: it tells
     followers of the deletion."""
     still = select(events.c.article_id).where(among(events.c.article_id, ids))

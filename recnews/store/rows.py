@@ -40,6 +40,11 @@ class Rows:
         """What the fields of a line are."""
         return tuple(column.name for column in _table(table).columns)
 
+    def empty(self) -> bool:
+        """Whether nothing is stored yet."""
+        with self._database.read() as connection:
+            return _is_empty(connection)
+
     def lines(self, table: str, generations: Sequence[str]) -> Iterator[bytes]:
         """Each row as a JSON array that ends with a line feed, bytes in base64; the same row gives the same line. Of
         what belongs to generations, only that of those named. Read inside one `Store.one_view`, all tables are of one
@@ -58,14 +63,17 @@ class Rows:
         """Store rows in an empty store: (table, lines) in the order of `tables`, all in one transaction. Raises
         `StorageError` when the store holds something already, or a line is no row of its table."""
         with self._database.write() as connection:
-            for table in (schema.article_ids, schema.events):
-                if count_rows(connection, table):
-                    raise StorageError(self._database.place, "holds data already", "restore into an empty store")
+            if not _is_empty(connection):
+                raise StorageError(self._database.place, "holds data already", "restore into an empty store")
             connection.execute(delete(schema.change_counter))
             connection.execute(delete(schema.schema_version))
             for name, chunk in lines:
                 _insert(connection, _table(name), chunk.splitlines(), self._database.place)
             _check_version(connection, self._database.place)
+
+
+def _is_empty(connection: Connection) -> bool:
+    return not any(count_rows(connection, table) for table in (schema.article_ids, schema.events, schema.forgotten))
 
 
 def _table(name: str) -> Table:

@@ -6,13 +6,15 @@ from itertools import takewhile
 from typing import Any
 
 import numpy as np
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from recnews.records import Int64
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, to_card
-from recnews.store.database import Database, announce
+from recnews.store.database import Database, announce, count_rows
 from recnews.store.dialects import among, insert_rows
 from recnews.store.schema import articles, story_bands, vectors
+
+_LOOKED_AT, _PAGE = 200, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,43 @@ class Stories:
             pairs = [(band, row.article_id) for row in rows for band in row.bands.tolist()]
             insert_rows(connection, story_bands, pairs)
             announce(connection, [row.article_id for row in rows])
+
+    def differing(self) -> int:
+        """How many articles have bands of their own that no search would find, or bands that are not theirs any more:
+        a count over the whole, and a look at some."""
+        held = select(func.coalesce(func.sum(func.length(articles.c.bands) / 8), 0)).where(
+            articles.c.bands.is_not(None)
+        )
+        some = (
+            select(articles.c.article_id, articles.c.bands)
+            .where(articles.c.bands.is_not(None))
+            .order_by((articles.c.article_id * 2654435761) % 1000003, articles.c.article_id)
+            .limit(_LOOKED_AT)
+        )
+        with self._database.read() as connection:
+            surplus = abs(int(connection.execute(held).scalar_one()) - count_rows(connection, story_bands))
+            lost = 0
+            for row in connection.execute(some).all():
+                own = set(np.frombuffer(row.bands, dtype=np.int64).tolist())
+                query = select(story_bands.c.band).where(
+                    among(story_bands.c.band, own), story_bands.c.article_id == row.article_id
+                )
+                lost += own != set(connection.execute(query).scalars())
+        return max(lost, min(surplus, 1))
+
+    def rebuild(self) -> None:
+        """Make again, from the articles' own rows, by what stories are found. One transaction."""
+        with self._database.write(derived=True) as connection:
+            connection.execute(delete(story_bands))
+            last = -1
+            query = select(articles.c.article_id, articles.c.bands).order_by(articles.c.article_id).limit(_PAGE)
+            while page := connection.execute(query.where(articles.c.article_id > last)).all():
+                insert_rows(connection, story_bands, [
+                    (band, row.article_id)
+                    for row in page if row.bands is not None
+                    for band in np.frombuffer(row.bands, dtype=np.int64).tolist()
+                ])  # fmt: skip
+                last = page[-1].article_id
 
     def groups(self, limit: int) -> list[list[ArticleCard]]:
         """Stories of more than one article, the one with the newest article first; each oldest article first."""

@@ -269,7 +269,28 @@ class Vectors:
         )
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return [(ArticleText(*row[:4]), np.frombuffer(row.vector, dtype=np.float32)) for row in rows]
+        return [(ArticleText(*row[:4]), _as_vector(row.vector)) for row in rows]
+
+    def encoded(self, generation: str, after: int, limit: int) -> list[tuple[ArticleText, Float32]]:
+        """As `sample`, of articles with ids above `after`, ascending."""
+        query = (
+            select(articles.c.article_id, articles.c.title, articles.c.summary, articles.c.body, vectors.c.vector)
+            .join_from(articles, vectors, _vector_of(generation, articles.c.article_id))
+            .where(articles.c.text_digest == vectors.c.text_digest, articles.c.article_id > after)
+            .order_by(articles.c.article_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [(ArticleText(*row[:4]), _as_vector(row.vector)) for row in rows]
+
+    def distrust(self, generation: str, ids: Iterable[int]) -> None:
+        """Have vectors of articles made again: they are no vectors of their present text any more, as far as
+        `pending` goes, and are served until there are others."""
+        mine = vectors.c.generation == generation, among(vectors.c.article_id, ids)
+        with self._database.write(derived=True) as connection:
+            connection.execute(update(vectors).where(*mine).values(text_digest=b""))
+            connection.execute(delete(indexed_through).where(indexed_through.c.generation == generation))
 
     def shared(self, generations: tuple[str, str], limit: int) -> tuple[list[bytes], list[bytes]]:
         """Vectors of articles that both generations have encoded from the same text, spread over the ids: of the first
@@ -369,6 +390,11 @@ def _changes_query() -> Select[Any]:
         .order_by(article_ids.c.seq, article_ids.c.id)
         .limit(bindparam("most"))
     )
+
+
+def _as_vector(stored: bytes) -> Float32:
+    """A stored vector, whatever length a damaged one has."""
+    return np.frombuffer(stored[: len(stored) // 4 * 4], dtype=np.float32)
 
 
 def _vector_of(generation: Any, article_id: Any = article_ids.c.id) -> ColumnElement[bool]:
