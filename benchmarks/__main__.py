@@ -7,6 +7,7 @@ for the whole run; homes that were grown to a size stay in it for the measuremen
 
 import argparse
 import importlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,21 +19,24 @@ from report import table
 from rows import Row, keep, kept, not_run
 
 QUICK = 20_000
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A module of this folder, and the numbers of articles it is asked for; the first is all that `--quick` takes."""
+    """A module of this folder, and the numbers of articles it is asked for; the first is all that `--quick` takes. With
+    `one_thread` arithmetic has one, so that processor times do not hold threads that wait for each other."""
 
     module: str
     articles: tuple[int, ...] = (QUICK,)
+    one_thread: bool = False
 
 
 MEASUREMENTS = {
     "ingest": Measurement("ingest"),
     "encode": Measurement("encode"),
     "train": Measurement("training"),
-    "feed": Measurement("feed", (QUICK, 200_000, 1_000_000)),
+    "feed": Measurement("feed", (QUICK, 200_000, 1_000_000), one_thread=True),
     "neighbours": Measurement("index", (QUICK, 200_000, 1_000_000, 10_000_000)),
     "home": Measurement("home", (QUICK, 200_000, 1_000_000)),
     "startup": Measurement("startup"),
@@ -75,7 +79,8 @@ def run(name: str, articles: int, folder: Path) -> list[Row]:
     print(f"{name}, {articles:,} articles ...", file=sys.stderr, flush=True)
     words = [sys.executable, str(Path(__file__).parent), "--child", name, str(articles), "--folder", str(folder)]
     before = kept(name, articles)
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    env = os.environ | (ONE_THREAD if MEASUREMENTS[name].one_thread else {})
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=env)
     told = (done.stderr if done.returncode else done.stdout).strip().splitlines()
     sys.stderr.write(done.stderr)
     if done.returncode == 0 and not (told and told[-1].startswith("skipped: ")):
