@@ -1,6 +1,7 @@
 """Draws how ingest, query, memory and disk grow with the number of articles, from what `python benchmarks` has kept.
 
-`python benchmarks/growth.py` writes `docs/growth.svg`. A measurement that was not run is not in the picture.
+`python benchmarks/growth.py` writes `docs/growth.svg`. A measurement that was not run is not in the picture. What
+`benchmarks/index.py` kept of an index by itself is in it, too.
 """
 
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from report import RESULTS
 from rows import KEPT
 
 mpl.use("svg")
@@ -32,11 +34,13 @@ PANELS = (
     Panel("Query", "ms", {
         "feed of the last 7 days, p50 ms": "feed, 7 days, p50", "feed of the last 7 days, p99 ms": "feed, 7 days, p99",
         "feed of everything, p50 ms": "feed, everything, p50", "feed of everything, p99 ms": "feed, everything, p99",
-        "neighbours p50 ms": "ten nearest, p50", "FAISS flat search alone, p50 ms": "FAISS flat, six queries, p50",
+        "index, last 7 days, 6": "index, six queries, 7 days, p50",
+        "index, everything, 6": "index, six queries, everything, p50", "index, ten nearest": "index, ten nearest, p50",
+        "FAISS flat search alone, p50 ms": "FAISS flat, six queries, p50",
     }),
     Panel("Memory", "MB", {
         "memory, one worker, MB": "service, one worker", "memory, further worker, MB": "each further",
-        "peak memory of sealing, MB": "sealing, at its peak",
+        "index, peak memory, MB": "sealing, at its peak",
     }),
     Panel("Disk", "bytes an article", {
         "disk, store, bytes/article": "store", "disk, generation, bytes/article": "generation with its index",
@@ -62,6 +66,11 @@ def points() -> dict[str, dict[int, float]]:
                 for name, value in row["figures"].items():
                     if isinstance(value, int | float):
                         found[name][row["articles"]] = float(value)
+    for file in RESULTS.glob("index-*-sealed.json"):
+        figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+        for name in ("last 7 days, 6", "everything, 6", "ten nearest"):
+            found[f"index, {name}"][figures["rows"]] = figures[name]["p50"]
+        found["index, peak memory, MB"][figures["rows"]] = figures["peak memory"] / 1e6
     return found
 
 
