@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from recnews.service.keys import Scope
 from recnews.service.pages.catalogue import LANGUAGES
+from recnews.service.pages.details import said
 from recnews.service.pages.visit import THEMES, VISIT_COOKIE, Visit
 
 HERE = Path(__file__).parent
@@ -125,6 +126,8 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
-    made.globals.update(static=static, link=link, languages=LANGUAGES, themes=THEMES, outward=outward, pages=pages)
+    made.globals.update(
+        static=static, link=link, languages=LANGUAGES, themes=THEMES, outward=outward, pages=pages, said=said
+    )
     made.filters.update(moment=moment, bytes=size)
     return made
