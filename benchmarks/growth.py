@@ -94,7 +94,7 @@ def _panel(ax: Any, panel: Panel, found: dict[str, dict[int, float]]) -> None:
         title=panel.title, xlabel="articles", ylabel=panel.unit, xscale="log", yscale="log", xlim=(15_000, 13_000_000)
     )
     ax.grid(visible=True, which="major", alpha=0.3)
-    ax.legend(fontsize=7)
+    ax.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2, frameon=False)
 
 
 if __name__ == "__main__":
