@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all the set-up themselves; they need Python 3.11 to 3.13 with venv, and make.
 PYTHON ?= python3
 VENV ?= .venv
+MILVUS_VENV ?= .venv-milvus
 TESTS_AT_ONCE ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
@@ -31,7 +32,7 @@ servers:  ## PostgreSQL's programs for `make test-scale`, from Debian's packages
 	  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql; \
 	} || { echo "There is no PostgreSQL, and it cannot be installed here: apt-get install postgresql" >&2; exit 1; }
 
-test-scale: $(VENV)/.scale-installed servers  ## What needs servers: they are started on loopback ports, and stopped
+test-scale: $(VENV)/.scale-installed $(MILVUS_VENV)/.installed servers  ## What needs servers: they are started on loopback ports, and stopped
 	$(BIN)/python -m pytest --scale
 
 lint: $(VENV)/.dev-installed  ## Style
@@ -68,7 +69,7 @@ bench-feeds: $(VENV)/.dev-installed  ## Whether readers find what they go on to 
 	$(BIN)/python benchmarks/feeds.py
 
 clean:  ## Remove the virtual environment and what tools leave behind
-	rm -rf $(VENV) demo-home .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(MILVUS_VENV) demo-home .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -81,6 +82,12 @@ $(VENV)/.demo-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# A server of Milvus from PyPI, 300 MB; it pins old versions of what recnews needs, so it lives by itself.
+$(MILVUS_VENV)/.installed: | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(MILVUS_VENV)
+	$(MILVUS_VENV)/bin/python -m pip --disable-pip-version-check -q install milvus==2.3.5
 	@touch $@
 
 $(VENV)/.scale-installed: pyproject.toml constraints.txt | $(VENV)/bin/python

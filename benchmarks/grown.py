@@ -60,13 +60,13 @@ def _first(home: Path) -> datetime:
     shutil.rmtree(home, ignore_errors=True)
     with Newsroom.open(home, Settings()) as room:
         room.ingest(rows)
-        room.record_many(list(_reads(rows, now)))
+        room.record_many(list(reads(rows, now)))
         room.train(Settings().override("embedding", epochs=1))
         room.seal(now)
     return now
 
 
-def _reads(rows: list[Row], now: datetime) -> Iterator[EventDraft]:
+def reads(rows: list[Row], now: datetime) -> Iterator[EventDraft]:
     """200 reads of each reader within the last 30 days, each of an article not older than two days then."""
     from bisect import bisect_left, bisect_right
 
@@ -94,12 +94,12 @@ def _more(home: Path, smaller: Path, now: datetime, articles: int) -> datetime:
         drafts = (row for row in rows if isinstance(row, Draft))
         while batch := list(islice(drafts, 1000)):
             room.store.articles.upsert(batch, now)
-            _draw_vectors(room, generation, real)
+            draw_vectors(room, generation, real)
         room.seal(now)
     return now
 
 
-def _draw_vectors(room: Newsroom, generation: Generation, real: Float32) -> None:
+def draw_vectors(room: Newsroom, generation: Generation, real: Float32) -> None:
     """Vectors of what was just stored, written as `recnews.indexing` writes them."""
     pending = room.store.vectors.pending(generation.id, 2000)
     if not pending.texts:

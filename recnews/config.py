@@ -30,6 +30,7 @@ SETTINGS_FILE = "recnews.toml"
 _ENV_PREFIX = "RECNEWS_"
 _ENV_HOME = "RECNEWS_HOME"
 _ENV_READER_KEY = "RECNEWS_READER_KEY"
+_ARCHIVE = re.compile(r"faiss|postgresql\+psycopg://.+|milvus\+https?://.+")
 _STORE_ADDRESS = re.compile(r"postgresql(\+psycopg)?://.+")
 
 
@@ -348,13 +349,25 @@ class IndexSettings(_Section):
     recall: float = Field(default=0.95, gt=0, le=1)
     """Of ten nearest articles a sealed segment must find this share, to an article as to a reader's interest, measured
     when it is sealed, with articles that are not in it then."""
-    archive: str = Field(default="faiss", pattern=r"^(faiss|postgresql\+psycopg://.+|milvus\+https?://.+)$", repr=False)
+    archive: SecretStr = SecretStr("faiss")
     """Where older articles are searched: `faiss`, in sealed segments on the disk; by pgvector at an address
-    `postgresql+psycopg://…`; by Milvus at `milvus+http://…`. See docs/scaling.md."""
+    `postgresql+psycopg://…`; by Milvus at `milvus+http://…`. See docs/scaling.md. Never shown."""
     archive_prefix: str = Field(default="recnews", pattern=r"^[a-z][a-z0-9_]{0,31}$")
     """What tables or collections of this home begin with there; homes that share an engine need one each."""
     archive_seconds: float = Field(default=2.0, gt=0, le=60)
     """An engine that has not answered after so long is left alone for five seconds; answers are partial then."""
+
+    @field_validator("archive")
+    @classmethod
+    def _names_an_engine(cls, given: SecretStr) -> SecretStr:
+        if not _ARCHIVE.fullmatch(given.get_secret_value()):
+            raise ValueError("is neither faiss nor an address that begins with postgresql+psycopg:// or milvus+http://")
+        return given
+
+    @field_serializer("archive")
+    def _without_address(self, given: SecretStr, info: SerializationInfo) -> str:
+        address = given.get_secret_value()
+        return address if address == "faiss" or (info.context or {}).get("secrets") else "**********"
 
     @field_validator("memory")
     @classmethod
@@ -366,7 +379,7 @@ class IndexSettings(_Section):
     @property
     def hot(self) -> int:
         """`hot_days`, as they are."""
-        return self.hot_days or (1 if self.archive == "faiss" else 7)
+        return self.hot_days or (1 if self.archive.get_secret_value() == "faiss" else 7)
 
     @property
     def memory_bytes(self) -> int | None:

@@ -8,6 +8,7 @@ from recnews.errors import DamagedGenerationError, NoGenerationError
 from recnews.generation import Generation
 from recnews.generations import Generations
 from recnews.index.archive import ArchiveSettings
+from recnews.index.archived import ArchivedIndex
 from recnews.store import Store
 
 _log = logging.getLogger("recnews")
@@ -60,6 +61,12 @@ class Serving:
     def id(self) -> str | None:
         """The generation that is answered from; None before anything was asked."""
         return self._kept.generation.id if self._kept else None
+
+    @property
+    def archived(self) -> int | None:
+        """How many articles are searched in an archive engine, as of the latest answer; None without one."""
+        index = self._kept.catalog.index if self._kept and self._kept.catalog else None
+        return index.archived if isinstance(index, ArchivedIndex) else None
 
     @property
     def newest_article(self) -> int:

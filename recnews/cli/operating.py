@@ -49,8 +49,9 @@ def seal(index_memory: common.IndexMemory = None, as_json: common.Json = False, 
     """
     with common.opened(home) as newsroom:
         newsroom.settings = newsroom.settings.override("index", memory=index_memory)
-        segments = newsroom.seal()
-    common.answer_with({"segments": segments}, views.segments(segments), as_json)
+        segments, archived = newsroom.seal(), newsroom.serving.archived
+    told = views.segments(segments) if archived is None else [f"{archived:,} articles are searched in the archive"]
+    common.answer_with({"segments": segments, "archived": archived}, told, as_json)
 
 
 def backup(

@@ -63,15 +63,16 @@ def _is_held(file: Path) -> bool:
 
 
 def _engines(settings: Settings) -> Iterator[Finding]:
-    index = settings.index
-    if index.archive == FAISS:
+    index, address = settings.index, settings.index.archive.get_secret_value()
+    if address == FAISS:
         return
-    asked = ArchiveSettings(index.archive, index.archive_prefix, index.archive_seconds, index.hot_days)
-    kind = index.archive.partition(":")[0]
+    asked = ArchiveSettings(address, index.archive_prefix, index.archive_seconds, index.hot)
+    kind = address.partition(":")[0]
     try:
         archive = open_archive(asked, "doctor", 8)
         try:
             archive.mark()
+            archive.drop()  # what it has made to ask in
         finally:
             archive.close()
     except RecnewsError as error:
@@ -113,7 +114,7 @@ def _generation(store: Store, generations: Generations, settings: Settings, now:
         if moved:
             what = f"{live.id} was trained with other versions of {', '.join(moved)}"
             yield Finding("generation", "note", what, "`recnews verify` says whether it still gives the same vectors")
-        if settings.index.archive == FAISS:
+        if settings.index.archive.get_secret_value() == FAISS:
             yield from _sealed(live, settings, now)
 
 
@@ -121,7 +122,7 @@ def _sealed(live: Generation, settings: Settings, now: datetime) -> Iterator[Fin
     index = Catalog.open(live.folder, live.id, live.layout).index
     if not isinstance(index, SegmentedIndex):
         return
-    ripe = int((index.newest_times() < to_micros(now) - settings.index.hot_days * DAY).sum())
+    ripe = int((index.newest_times() < to_micros(now) - settings.index.hot * DAY).sum())
     told = f"{len(index.parts())} sealed segments; {ripe:,} older articles lie in memory"
     if ripe < 2 * settings.index.least:
         yield Finding("index", "fine", told)

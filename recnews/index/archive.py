@@ -5,8 +5,9 @@ back to an earlier state: who searches it decides by digests which of its rows a
 """
 
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol, TypeVar
@@ -73,6 +74,10 @@ class Archive(VectorIndex, Protocol):
         """Forget all, and the place where it was."""
         ...
 
+    def drop_others(self, generations: Collection[str]) -> list[str]:
+        """Forget what this home has left there of generations that are not among those named; what that was."""
+        ...
+
     def close(self) -> None:
         """Give connections back."""
         ...
@@ -102,6 +107,12 @@ class Breaker:
             _log.warning("%s is back", self._failed.engine)
         self._failed = None
         return answer
+
+
+def left_over(names: Iterable[str], prefix: str, generations: Collection[str]) -> list[str]:
+    """Names of archives, `<prefix>_<generation>_<numbers a row>`, of other generations than those."""
+    mine = re.compile(rf"{prefix}_(g\d+)_\d+")
+    return [name for name in names if (found := mine.fullmatch(name)) and found[1] not in generations]
 
 
 def row_digests(vectors: Float32, published: Int64) -> Int64:

@@ -7,6 +7,7 @@ an earlier text, however far the archive lags behind.
 
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -161,6 +162,10 @@ class ArchivedIndex:
             self._archive.publish(Mark(mark.version + 1, cut))
             self._leave(cut)
         return len(ids)
+
+    def drop_others(self, generations: Collection[str]) -> list[str]:
+        """Forget in the engine what is left of generations that are not among those named. Raises `ArchiveError`."""
+        return self._archive.drop_others(generations)
 
     def close(self) -> None:
         """Give connections back."""

@@ -7,14 +7,14 @@ the node, so that no search needs to wait for the newest writes.
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from recnews.errors import ArchiveError, MissingExtraError
-from recnews.index.archive import ArchiveSettings, Mark, rescored, row_digests
+from recnews.index.archive import ArchiveSettings, Mark, left_over, rescored, row_digests
 from recnews.index.base import ANYWHERE, EARLIEST, LATEST, Within, check_upsert, check_vectors, narrowed
 from recnews.records import Bools, Float32, Hits, Int64
 
@@ -41,7 +41,8 @@ class MilvusArchive:
             raise MissingExtraError("pymilvus", "milvus", "an archive in Milvus") from error
         self.dim, self._driver = dim, pymilvus
         self._url, self._token = _address(settings.url)
-        self._seconds, self._name = settings.seconds, f"{settings.prefix}_{name}"
+        self._prefix, self._name = settings.prefix, f"{settings.prefix}_{name}"
+        self._seconds = settings.seconds
         self._client: Any = None
         self._written = 0
 
@@ -163,6 +164,16 @@ class MilvusArchive:
         self._ask("drop_collection", timeout=_PATIENCE)
         self.close()
 
+    def drop_others(self, generations: Collection[str]) -> list[str]:
+        """See `Archive`."""
+        self._ask("has_collection")  # connects
+        with self._translated():
+            names = self._client.list_collections(timeout=self._seconds)
+            gone = left_over(names, self._prefix, generations)
+            for name in gone:
+                self._client.drop_collection(name, timeout=_PATIENCE)
+        return gone
+
     def close(self) -> None:
         """Give the connection back."""
         if self._client is not None:
@@ -201,7 +212,7 @@ class MilvusArchive:
             return getattr(self._client, name)(self._name, *given, **({"timeout": self._seconds} | options))
 
     def _connected(self) -> Any:
-        logging.getLogger("pymilvus").setLevel(logging.ERROR)  # it warns of older servers at each walk over ids
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # we tell a failure once
         client = self._driver.MilvusClient(uri=self._url, token=self._token, timeout=self._seconds)
         try:
             if not client.has_collection(self._name, timeout=self._seconds):

@@ -5,19 +5,21 @@ it finds is scored again from the whole row.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
 
 from recnews.errors import ArchiveError, MissingExtraError, SettingsError
-from recnews.index.archive import ArchiveSettings, Mark, is_settled, rescored, row_digests
+from recnews.index.archive import ArchiveSettings, Mark, is_settled, left_over, rescored, row_digests
 from recnews.index.base import ANYWHERE, Within, check_upsert, check_vectors, narrowed
 from recnews.records import Bools, Float32, Hits, Int64
 
 _LARGEST = 4000
 """Numbers that an index over `halfvec` takes."""
+_INLINE = 2000
+"""Numbers that fit into a page; a vector that lies in its row is read twice as fast as one that lies elsewhere."""
 _BREADTH = 200
 _MORE = 40
 _MOST_SCANNED = 100_000
@@ -29,7 +31,7 @@ _Answer = TypeVar("_Answer")
 class PgvectorArchive:
     """The rows of one generation, a table. One connection, for one thread at a time."""
 
-    exact_rows = 20_000
+    exact_rows = 5_000
     most_named = 100_000
 
     def __init__(self, settings: ArchiveSettings, name: str, dim: int) -> None:
@@ -44,7 +46,7 @@ class PgvectorArchive:
         self.dim, self._driver, self._register = dim, psycopg, register_vector
         self._url = settings.url.replace("+psycopg", "", 1)
         self._engine, self._seconds = without_password(settings.url), settings.seconds
-        self._name = f"{settings.prefix}_{name}"
+        self._prefix, self._name = settings.prefix, f"{settings.prefix}_{name}"
         self._table = psycopg.sql.Identifier(f"{self._name}_vectors")
         self._index = psycopg.sql.Identifier(f"{self._name}_near")
         self._connection: Any = None
@@ -151,11 +153,26 @@ class PgvectorArchive:
         """See `Archive`."""
 
         def write(cursor: Any) -> None:
-            cursor.execute(self._sql("DROP TABLE {table}"))
+            cursor.execute(self._sql("DROP TABLE IF EXISTS {table}"))
             cursor.execute("DELETE FROM recnews_archives WHERE name = %s", [self._name])
 
         self._ask(write, patient=True)
         self.close()
+
+    def drop_others(self, generations: Collection[str]) -> list[str]:
+        """See `Archive`."""
+        rows = self._ask(lambda cursor: cursor.execute("SELECT name FROM recnews_archives").fetchall())
+        gone = left_over([row[0] for row in rows], self._prefix, generations)
+
+        def write(cursor: Any) -> None:
+            for name in gone:
+                table = self._driver.sql.Identifier(f"{name}_vectors")
+                cursor.execute(self._driver.sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+            cursor.execute("DELETE FROM recnews_archives WHERE name = ANY(%s)", [gone])
+
+        if gone:
+            self._ask(write, patient=True)
+        return gone
 
     def close(self) -> None:
         """Give the connection back."""
@@ -270,6 +287,8 @@ class PgvectorArchive:
                         " digest bigint NOT NULL, embedding vector({dim}) NOT NULL)"
                     )
                 )
+                if self.dim <= _INLINE:
+                    cursor.execute(self._sql("ALTER TABLE {table} ALTER embedding SET STORAGE PLAIN"))
             self._register(connection)
         except BaseException:
             connection.close()
@@ -281,6 +300,8 @@ class PgvectorArchive:
         try:
             yield
         except self._driver.Error as error:
+            if isinstance(error, self._driver.errors.UndefinedTable):  # dropped by others: made anew with a connection
+                self.close()
             if self._connection is not None and self._connection.closed:
                 self._connection = None
             raise ArchiveError(self._engine, " ".join(str(error).split()) or type(error).__name__) from error

@@ -7,9 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from recnews.config import Settings, given_reader_key, home_folder, load_settings
-from recnews.index.archive import ArchiveSettings
-from recnews.index.engines import FAISS
 from recnews.newsroom.generations import HomeGenerations
+from recnews.newsroom.upkeep import archive_settings
 from recnews.serving import Serving
 from recnews.store import ReaderIds, Store
 
@@ -73,14 +72,6 @@ class Home:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def archive_settings(settings: Settings) -> ArchiveSettings | None:
-    """Where older vectors go; None where they stay beside the generation."""
-    asked = settings.index
-    if asked.archive == FAISS:
-        return None
-    return ArchiveSettings(asked.archive, asked.archive_prefix, asked.archive_seconds, asked.hot)
 
 
 def _open_store(corpora: Path, settings: Settings) -> Store:

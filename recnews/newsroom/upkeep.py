@@ -2,13 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from recnews.config import RetentionSettings
-from recnews.errors import RecnewsError
+from recnews.config import RetentionSettings, Settings
+from recnews.errors import BusyError, RecnewsError
 from recnews.generation import Generation
+from recnews.index.archive import ArchiveSettings
+from recnews.index.archived import ArchivedIndex
+from recnews.index.engines import FAISS
 from recnews.index.planning import SegmentSettings
 from recnews.reports import Segment
 
@@ -120,17 +124,22 @@ def save_snapshot(home: "Home") -> None:
 
 
 def seal(home: "Home", now: datetime) -> list[Segment]:
-    """Seal the vectors of older articles as the settings ask for; the sealed segments there are then, oldest first.
+    """Seal the vectors of older articles as the settings ask for, or hand them over to the archive; the sealed segments
+    there are then, oldest first. Nothing is done while another process of any machine does.
 
     Raises `NoGenerationError`, and `SealError` when no kind of segment that fits the memory finds as much as is asked
-    for.
+    for, `ArchiveError` when the archive cannot be written.
     """
     asked = home.settings.index
-    _, catalog = home.serving.current()
-    catalog.seal(now, SegmentSettings(
+    settings = SegmentSettings(
         memory=asked.memory_bytes, hot_days=asked.hot, least=asked.least, most=asked.most, recall=asked.recall
-    ))  # fmt: skip
-    return catalog.segments()
+    )
+    with suppress(BusyError), home.store.alone("archive") if archive_settings(home.settings) else nullcontext():
+        _, catalog = home.serving.current()  # as of now: what another machine has handed over is known
+        catalog.seal(now, settings)
+        if isinstance(catalog.index, ArchivedIndex):
+            catalog.index.drop_others({catalog.generation, *home.store.vectors.generations()})
+    return home.serving.current()[1].segments()
 
 
 def prune(home: "Home", retention: RetentionSettings, now: datetime, dry_run: bool) -> "Pruned":
@@ -165,3 +174,11 @@ def _count(home: "Home", generation: Generation) -> None:
         from recnews.readership import count_if_due
 
         count_if_due(home.store, generation, home.settings)
+
+
+def archive_settings(settings: Settings) -> ArchiveSettings | None:
+    """Where older vectors go; None where they stay beside the generation."""
+    asked, address = settings.index, settings.index.archive.get_secret_value()
+    if address == FAISS:
+        return None
+    return ArchiveSettings(address, asked.archive_prefix, asked.archive_seconds, asked.hot)

@@ -314,6 +314,11 @@ class Vectors:
         with self._database.read() as connection:
             return {row.generation: row.stored for row in connection.execute(query)}
 
+    def generations(self) -> set[str]:
+        """Those that have encoded anything."""
+        with self._database.read() as connection:
+            return set(connection.execute(select(indexed_through.c.generation)).scalars())
+
     def missing(self, generation: str) -> int:
         """How many articles have no vector of their present text with all words that the generation knows."""
         lacking = vectors.c.text_digest.is_distinct_from(articles.c.text_digest)

@@ -1,5 +1,6 @@
-"""Servers for the tests in here, each started once, when it is first needed."""
+"""Servers for the tests in here: each is started when a module first needs it, and stopped at its end."""
 
+import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,25 +11,20 @@ import pytest
 from tests.scale.servers import SERVERS, Server, missing
 
 
-@pytest.fixture(scope="session")
-def servers() -> Iterator[dict[str, Server]]:
-    """Those that run."""
-    running: dict[str, Server] = {}
-    yield running
-    for server in running.values():
-        server.stop()
-        shutil.rmtree(server.folder)
-
-
-@pytest.fixture(scope="session", params=sorted(SERVERS))
-def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each engine, running."""
     name: str = request.param
-    if not request.config.getoption("--scale", default=False):
-        pytest.skip("needs servers: make test-scale")
     if why := missing(name):
         pytest.skip(why)
-    if name not in servers:
-        servers[name] = SERVERS[name](Path(tempfile.mkdtemp(prefix=f"recnews-{name}-")))
-        servers[name].start()
-    return servers[name]
+    turn = Path(tempfile.gettempdir()) / f"recnews-{name}.turn"
+    with turn.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # a machine has room for one Milvus, and tests run side by side
+        folder = Path(tempfile.mkdtemp(prefix=f"recnews-{name}-"))
+        running = SERVERS[name](folder)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
+            shutil.rmtree(folder, ignore_errors=True)

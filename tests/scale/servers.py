@@ -1,6 +1,7 @@
 """Real servers to test against and to measure: PostgreSQL with pgvector, and Milvus. Started, killed, started again."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,26 @@ ROOT = Path(__file__).parents[2]
 MILVUS_PYTHON = Path(os.environ.get("MILVUS_PYTHON", ROOT / ".venv-milvus" / "bin" / "python"))
 """Of a virtual environment with the package `milvus`, which pins old versions of what others need."""
 _SECONDS = 120
+# A port whose last connections are not forgotten yet can be listened on again; the package would take the next one.
+_LAUNCH = """
+import os, socket, sys
+from milvus import MilvusServer, MilvusServerConfig
+class Config(MilvusServerConfig):
+    def try_bind_port(self, port):
+        probe = socket.socket()
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return probe
+server = MilvusServer(Config(), wait_for_started=False)
+server.set_base_dir(sys.argv[1])
+server.listen_port = int(sys.argv[2])
+server.start()
+print(server.server_proc.pid, server.webservice_port, flush=True)
+os._exit(0)  # the server goes on by itself
+"""
 
 
 class Server(Protocol):
@@ -76,25 +97,15 @@ class Milvus:
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        program = (
-            "import sys\n"
-            "from milvus import MilvusServer, MilvusServerConfig\n"
-            "server = MilvusServer(MilvusServerConfig(), wait_for_started=False)\n"
-            "server.set_base_dir(sys.argv[1])\n"
-            "server.listen_port = int(sys.argv[2])\n"
-            "server.start()\n"
-            "print(server.server_proc.pid, server.webservice_port, flush=True)\n"
-            "import os\nos._exit(0)  # the server goes on by itself\n"
-        )
         started = subprocess.run(
-            [str(MILVUS_PYTHON), "-c", program, str(self.folder), str(self.port)],
+            [str(MILVUS_PYTHON), "-c", _LAUNCH, str(self.folder), str(self.port)],
             capture_output=True, text=True, check=True, start_new_session=True, timeout=_SECONDS,
         )  # fmt: skip
         self._pid, self._health = map(int, started.stdout.split())
         until = time.monotonic() + _SECONDS
         while not self._is_ready():
             if time.monotonic() > until or _state(self._pid) == "Z":
-                log = (self.folder / "logs" / "etcd.log").read_text(errors="replace")[-1000:]
+                log = (self.folder / "logs" / "milvus-stdout.log").read_text(errors="replace")[-2000:]
                 raise TimeoutError(f"Milvus in {self.folder} is not ready; does another run here?\n{log}")
             time.sleep(0.2)
 
@@ -110,15 +121,23 @@ class Milvus:
     def _is_ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._health}/healthz", timeout=2) as answer:
-                return b"OK" in answer.read()
+                healthy = b"OK" in answer.read()
+            socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
         except OSError:
             return False
+        return healthy
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that the system gives to no client: who asks a server that is down for long meets himself there some day."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
 
 
 def _signal(pid: int, number: int) -> None:

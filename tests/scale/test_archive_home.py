@@ -12,6 +12,7 @@ import pytest
 from recnews import Newsroom
 from recnews.config import Settings
 from recnews.errors import ArchiveError
+from recnews.index.archived import ArchivedIndex
 from recnews.records import Draft, Neighbors
 from tests.scale.servers import Server
 from tests.worlds import DAY, NOW, article, read, small_settings
@@ -42,9 +43,10 @@ def newsroom(home: Path, settings: Settings) -> Iterator[Newsroom]:
         catalog._archive.drop()
 
 
-def archived(newsroom: Newsroom) -> int:
+def archived(newsroom: Newsroom) -> int | None:
     """How many articles are searched in the engine."""
-    return int(newsroom.serving.current()[1].index.archived)  # type: ignore[union-attr]
+    newsroom.serving.current()
+    return newsroom.serving.archived
 
 
 def near(newsroom: Newsroom, at: datetime = LATER) -> Neighbors:
@@ -100,6 +102,21 @@ def test_another_node_follows(newsroom: Newsroom, settings: Settings) -> None:
         newsroom.seal(LATER)
         until(lambda: archived(other) == 49)
         assert near(other) == near(newsroom)
+
+
+def test_what_is_left_of_a_generation_goes_with_it(newsroom: Newsroom) -> None:
+    first = newsroom.serving.current()[1]
+    newsroom.train()
+    newsroom.seal(LATER)
+    assert archived(newsroom) == 48
+    second = newsroom.serving.current()[1].index
+    assert isinstance(second, ArchivedIndex)
+    assert second.drop_others({"g000001", "g000002"}) == [], "one can be gone back to"
+    newsroom.generations.prune(keep=1)
+    newsroom.seal(LATER)
+    assert second.drop_others({"g000002"}) == []
+    assert isinstance(first.index, ArchivedIndex)
+    assert second.drop_others(set()) == [f"{newsroom.settings.index.archive_prefix}_g000002_{second.dim}"]
 
 
 def test_an_engine_that_is_killed(newsroom: Newsroom, server: Server) -> None:
