@@ -33,7 +33,7 @@ import rjieba
 from pytest import MonkeyPatch  # noqa: PT013
 
 from recnews.catalog import Catalog
-from recnews.config import Settings
+from recnews.config import RetentionSettings, Settings
 from recnews.errors import RecnewsError
 from recnews.formats import ReadOptions, articles_from_rows, to_row
 from recnews.newsroom import Newsroom, upkeep
@@ -475,6 +475,14 @@ def _backup(room: Newsroom, target: str, keep: str = "9") -> object:
     return [problem.what for problem in room.backup(target, keep=int(keep), now=NOW).problems]
 
 
+def _outlive(room: Newsroom, *keys: str) -> object:
+    """Some articles expire and go, and with them everything that readers did."""
+    if any(article.key in keys for article in room.articles(1000)):
+        room.editors.expire([it.key for it in room.articles(1000) if it.key in keys], NOW)
+    done = room.prune(RetentionSettings(expired_days=0, events_days=1), now=NOW + timedelta(days=3))
+    return [done.articles, done.events]
+
+
 _VERBS: dict[str, Callable[..., object]] = {
     "ingest": _ingest,
     "ingest_drafts": _ingest_drafts,
@@ -483,6 +491,7 @@ _VERBS: dict[str, Callable[..., object]] = {
     "promote": lambda room, name: room.generations.promote(name),
     "rollback": lambda room: room.generations.rollback(),
     "prune": lambda room, keep: room.generations.prune(int(keep)),
+    "outlive": _outlive,
     "hide": lambda room, *keys: room.editors.hide(keys),
     "delete": lambda room, *keys: room.delete(keys),
     "forget": lambda room, user, *backups: room.readers.forget(user, backups=backups, now=NOW),

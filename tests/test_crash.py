@@ -66,6 +66,7 @@ CASES = (
     Case("promotion of an earlier one", "twice", "promote", ("g000001",)),
     Case("rollback", "twice", "rollback"),
     Case("pruning", "twice", "prune", ("1",)),
+    Case("pruning of what is old", "live", "outlive", ("足球-1", "足球-2")),
     Case("hiding", "live", "hide", ("足球-1", "足球-2")),
     Case("forgetting", "live", "forget", (USERS[0],)),
     Case("deletion", "live", "delete", ("足球-1", "足球-2")),
