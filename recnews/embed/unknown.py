@@ -80,14 +80,14 @@ def contexts_of(
     """(n, d) contexts of words unseen in training, each from the texts given for it: sums by idf of the unit vectors
     `trained` (v, d) of the words within the window. Nearer ones count more, as in training."""
     flats, places, owners, start = list[Int64](), list[Int64](), list[Int64](), 0
-    looked_up: dict[int, tuple[list[str], Int64]] = {}  # new words come in the same articles
+    looked_up: dict[int, tuple[dict[str, list[int]], Int64]] = {}  # new words come in the same articles
     for owner, (word, found) in enumerate(zip(words, texts, strict=True)):
         for text in found:
             if id(text) not in looked_up:
                 looked_up[id(text)] = _looked_up(text, vocabulary, len(trained))
-            tokens, ids = looked_up[id(text)]
+            stands, ids = looked_up[id(text)]
             ids = ids.copy()
-            ids[[place for place, token in enumerate(tokens) if token == word]] = len(trained)
+            ids[stands.get(word, [])] = len(trained)
             flat = np.concatenate([ids[ids != _NOBODY], np.full(window, _NOBODY)])
             place = np.flatnonzero(flat == len(trained))
             flats.append(flat)
@@ -100,11 +100,16 @@ def contexts_of(
     return _summed(around, len(words), vocabulary, trained)
 
 
-def _looked_up(text: Tokens, vocabulary: Vocabulary, size: int) -> tuple[list[str], Int64]:
-    """The tokens of a text, and of each its row among the `size` words of the training, or nobody's."""
+def _looked_up(text: Tokens, vocabulary: Vocabulary, size: int) -> tuple[dict[str, list[int]], Int64]:
+    """At which places of a text each word stands that is none of the `size` words of the training, and of each of its
+    tokens the row among these, or nobody's."""
     tokens = [*text.title, *text.body]
     ids = np.fromiter(map(vocabulary.ids.get, tokens, repeat(_NOBODY)), dtype=np.int64, count=len(tokens))
-    return tokens, np.where(ids < size, ids, _NOBODY)
+    ids[ids >= size] = _NOBODY
+    stands: dict[str, list[int]] = {}
+    for place in np.flatnonzero(ids == _NOBODY).tolist():
+        stands.setdefault(tokens[place], []).append(place)
+    return stands, ids
 
 
 def _around(flat: Int64, places: Int64, owners: Int64, window: int) -> tuple[Int64, Int64, Float32]:
