@@ -166,7 +166,7 @@ def test_a_file_is_handed_in_and_a_row_is_mended(browser: Browser, opened: Servi
 def test_how_far_a_file_is_shows_while_it_is_read(browser: Browser, opened: Service) -> None:
     seen = Seen(browser, opened.url)
     seen.go("/desk")
-    file: FilePayload = {"name": "big.jsonl", "mimeType": "application/json", "buffer": many(20_000)}
+    file: FilePayload = {"name": "big.jsonl", "mimeType": "application/json", "buffer": many(5000)}
     seen.page.get_by_label("File with articles").set_input_files([file])
     seen.page.get_by_role("button", name="Take in", exact=True).click()
     seen.page.wait_for_url("**/desk/intake?id=*")
@@ -177,7 +177,7 @@ def test_how_far_a_file_is_shows_while_it_is_read(browser: Browser, opened: Serv
     seen.page.get_by_role("link", name="big.jsonl").click()
     assert seen.page.url == address
     seen.page.get_by_text("All that was taken in").first.wait_for()
-    assert "20,000" in seen.page.inner_text(".figures")
+    assert "5,000" in seen.page.inner_text(".figures")
     seen.page.get_by_text("All that was taken in").last.wait_for(state="attached")
     seen.in_order("intake-done")
     seen.go("/desk")

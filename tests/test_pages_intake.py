@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,10 @@ from tests.feed_world import Site, item, page, rss, site
 from tests.pages_world import Visitor, begun, ended, furnished, words
 from tests.service_world import Service, running, until
 from tests.test_pages import NOW
+from tests.worlds import CHINESE
 
 OPEN = {"RECNEWS_SERVICE__ALLOW_PRIVATE": "true"}
-ROWS = 10_000
+ROWS = 3000
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,11 @@ def feeds() -> Iterator[Site]:
 
 
 def many(rows: int) -> bytes:
-    """A file that takes a while."""
-    told = ({"id": f"many-{it}", "title": f"球员 {it}", "published_at": "2026-01-01T00:00Z"} for it in range(rows))
+    """A file that takes a while: no article is like another."""
+    words = [word for topic in CHINESE.values() for word in topic]
+    draw = random.Random(0)
+    titles = ("，".join(draw.sample(words, 12)) for _ in range(rows))
+    told = ({"id": f"many-{n}", "title": it, "published_at": "2026-01-01T00:00Z"} for n, it in enumerate(titles))
     return "\n".join(json.dumps(row) for row in told).encode()
 
 
@@ -98,14 +103,14 @@ def test_an_input_that_breaks_off_is_told(trained: Path, tmp_path: Path) -> None
     home = furnished(trained, tmp_path)
     with running(home) as service:
         with Visitor(service) as visitor:
-            address = begun(visitor, "big.jsonl", many(10 * ROWS))
+            address = begun(visitor, "big.jsonl", many(5 * ROWS))
             until(lambda: "value=" in visitor.get(address))
         [worker] = {it["worker"] for it in service.lines() if it.get("route") == "/desk/upload"}
         os.kill(worker, signal.SIGKILL)
         until(lambda: "It broke off" in _page(service, address))
         assert "What was read until then is stored" in _page(service, address)
         with Visitor(service) as visitor:
-            begun(visitor, "again.jsonl", many(10 * ROWS))
+            begun(visitor, "again.jsonl", many(5 * ROWS))
         assert service.stop() == 0  # in the middle of it
 
 
