@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,16 +16,29 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, select, text
+from sqlalchemy.dialects import sqlite
 
 from recnews.errors import SchemaError, StorageError, UnknownArticleError
 from recnews.records import ArticleId, Draft, EventDraft, EventKind
 from recnews.store import STORE_FILE, LoggedEvent, SeenKeys, Store, schema
 from recnews.store.database import from_micros, to_micros
+from recnews.store.dialects import among
 from tests.worlds import DAY, HOUR, NOW, article, articles, read
 
 MICROSECOND = timedelta(microseconds=1)
 LATER = NOW + DAY
+
+
+def test_many_ids_are_looked_up_by_an_index(tmp_path: Path) -> None:
+    """As a condition, not as a value that is compared with 1: SQLite would read the whole table."""
+    Store(tmp_path).close()
+    found = among(schema.articles.c.article_id, [1, 2])
+    asked = select(schema.articles.c.title).where(found, ~among(schema.articles.c.article_id, [2]))
+    compiled = asked.compile(dialect=sqlite.dialect())
+    with closing(sqlite3.connect(tmp_path / STORE_FILE)) as file:
+        plan = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {compiled}", ("[1, 2]", "[2]"))]
+    assert plan[0].startswith("SEARCH articles USING"), plan
 
 
 # Articles

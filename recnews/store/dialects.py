@@ -103,8 +103,15 @@ def _item(column: ColumnElement[Any]) -> type[BigInteger] | type[Text]:
     return BigInteger if isinstance(column.type, Integer) else Text
 
 
-class _Among(FunctionElement[bool]):
+class _Condition(FunctionElement[bool]):
+    """A comparison. Said to be one: SQLAlchemy would else write `(...) = 1` on SQLite, which no index answers."""
+
     type = Boolean()
+    inherit_cache = True
+    _is_implicitly_boolean = True
+
+
+class _Among(_Condition):
     inherit_cache = True
 
 
@@ -120,8 +127,7 @@ def _among_array(element: _Among, compiler: SQLCompiler, **given: Any) -> str:
     return f"{column} = ANY ({values})"
 
 
-class _Holds(FunctionElement[bool]):
-    type = Boolean()
+class _Holds(_Condition):
     inherit_cache = True
 
 
