@@ -60,7 +60,7 @@ def test_interests_are_words_of_what_was_read(visitor: Visitor) -> None:
 
 
 def test_an_unknown_reader_is_told_to_be_one(visitor: Visitor) -> None:
-    told = words(visitor.get("/reader?user=nobody-knows-me"))
+    told = words(visitor.get("/reader?user=nobody-knows-me&freshness=&popularity=&diversity="))
     assert "Nothing is known of this reader" in told
     assert "Nothing was read before this time" in told
     assert "likeness of text" not in told

@@ -29,7 +29,9 @@ router = APIRouter(prefix="/reader", route_class=PageRoute, include_in_schema=Fa
 SLIDERS = ("freshness", "popularity", "diversity")
 _STEP = 0.01
 _PLACES, _HISTORY, _RECENT = 20, 30, 12
-_Weight = Annotated[float | None, BeforeValidator(lambda text: text or None), Field(ge=0, le=100)]
+_EMPTY = BeforeValidator(lambda text: None if text == "" else text)
+_Weight = Annotated[Annotated[float, Field(ge=0, le=100)] | None, _EMPTY]
+_Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, _EMPTY]
 _User = Annotated[str, Field(max_length=2048)]
 
 
@@ -40,7 +42,7 @@ class FeedAsked(Request):
     at: Annotated[str, Field(max_length=40)] = ""
     freshness: _Weight = None
     popularity: _Weight = None
-    diversity: Annotated[float | None, BeforeValidator(lambda text: text or None), Field(ge=0, le=1)] = None
+    diversity: _Share = None
 
 
 @dataclass(frozen=True, slots=True)
