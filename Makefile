@@ -6,7 +6,7 @@ TESTS_AT_ONCE ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo browser test test-scale servers lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds clean help
+.PHONY: demo browser test test-scale servers lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds screenshots clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -67,6 +67,12 @@ bench-similarity: $(VENV)/.dev-installed  ## How well texts are told apart, besi
 
 bench-feeds: $(VENV)/.dev-installed  ## Whether readers find what they go on to read, beside plain methods; many minutes
 	$(BIN)/python benchmarks/feeds.py
+
+screenshots: demo-home $(VENV)/.dev-installed browser  ## The pictures of docs/pictures/, from the demo's home
+	$(BIN)/python docs/screenshots.py
+
+demo-home:
+	$(MAKE) demo
 
 clean:  ## Remove the virtual environment and what tools leave behind
 	rm -rf $(VENV) $(MILVUS_VENV) demo-home .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

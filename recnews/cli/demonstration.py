@@ -105,6 +105,7 @@ def _next(place: Path, reader: "Reader") -> list[str]:
         ("neighbors", "text", f"{reader.topics[0]}{reader.topics[1]}"),
         ("articles", "list", "--contains", reader.topics[1]),
         ("status",),
+        ("serve",),
     )
     return [f"  {output.typed(*home, *command)}" for command in commands]
 
