@@ -144,6 +144,7 @@ outdated_vectors = _table(
     _of_article(),
     Index("outdated_vectors_by_article", "article_id"),
     rowid=False,
+    shard_by="article_id",
 )
 
 # Up to which change each generation has encoded the articles: `seq` and `id` of the last one looked at.
