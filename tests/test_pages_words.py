@@ -1,5 +1,6 @@
 """The word explorer: neighbours, analogies, words over time; unknown words are an ordinary case."""
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,8 +43,9 @@ def test_a_word_among_its_neighbours(visitor: Visitor) -> None:
     for word in near:
         assert page.count(f">{word}<") >= 2  # in the list and in the graph
     assert 'aria-label="进球 and its neighbours as a graph' in page
-    assert 'class="line s1"' in page
     assert "Articles near by" in words(page)
+    [time] = re.findall(r'data-from="([^"]*)"', page)
+    assert 'class="line s1"' in visitor.get(html.unescape(time))
 
 
 def test_words_taken_from_and_added_to_a_word(visitor: Visitor) -> None:
@@ -60,7 +62,11 @@ def test_an_unknown_word_is_an_ordinary_case(visitor: Visitor) -> None:
     assert "Over time" in words(page)
     visitor.get("/words")
     for span in ("30", "365", "all"):
-        assert "As a table" in words(visitor.get(f"/words?word=球员&span={span}"))
+        assert "As a table" in words(visitor.get(f"/words/time?word=球员&span={span}"))  # led there by a link
+        put = visitor.get(f"/words/time?word=球员&span={span}", headers={"Sec-Fetch-Dest": "empty"})
+        assert "As a table" in words(put)
+        assert "<html" not in put
+    assert visitor.client.get("/words/time").headers["location"] == "/words"
     assert visitor.client.get("/words?word=a&span=7").status_code == 422
     assert "<script>document" not in visitor.get("/words", params={"word": HOSTILE[:90]})
 

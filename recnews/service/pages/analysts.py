@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 from markupsafe import Markup
 from pydantic import Field, StringConstraints
-from starlette.responses import Response
+from starlette.requests import Request as HttpRequest
+from starlette.responses import RedirectResponse, Response
 
 from recnews import drawing
 from recnews.explore import Around
@@ -17,7 +18,7 @@ from recnews.service.asking import Asked
 from recnews.service.models import Request
 from recnews.service.pages.model import of_model
 from recnews.service.pages.readers import home_zone
-from recnews.service.pages.render import link, page
+from recnews.service.pages.render import link, page, part
 from recnews.service.pages.route import PageRoute
 from recnews.service.pages.visit import Reads, Visit
 from recnews.service.room import ServiceRoom
@@ -58,17 +59,25 @@ class Curve:
 @router.get("")
 async def explorer(desk: Asked, visit: Reads, asked: Annotated[WordsAsked, Query()]) -> Response:
     """One word, a sum of words, or the form that asks for one."""
-    around, why, curve, graph = None, "", None, Markup()
-    zone = home_zone(desk)
+    around, why, graph = None, "", Markup()
     if asked.word:
         plus, minus = [asked.word, *filter(None, [asked.plus])], [*filter(None, [asked.minus])]
         around, why = await of_model(desk, lambda room: room.words.around(plus, minus, _NEAR))
-        names = list(dict.fromkeys([asked.word, *filter(None, [asked.beside])]))
-        curve = _drawn(visit, names, await desk.look(lambda room: _written(room, names, asked.span, zone)))
         graph = _graph(visit, asked, around) if around and around.near else graph
-    return page(
-        visit, "words.html", asked=asked, around=around, why=why, curve=curve, graph=graph, spans=SPANS, zone=zone,
-    )  # fmt: skip
+    time = link("/words/time", word=asked.word, beside=asked.beside, span=asked.span)
+    return page(visit, "words.html", asked=asked, around=around, why=why, graph=graph, spans=SPANS, time=time)
+
+
+@router.get("/time")
+async def over_time(desk: Asked, visit: Reads, asked: Annotated[WordsAsked, Query()], request: HttpRequest) -> Response:
+    """Words over time, as the page puts it into its place: all texts of that time are read. A page of its own for
+    browsers without scripts."""
+    if not asked.word:
+        return RedirectResponse("/words", 303)
+    zone, names = home_zone(desk), list(dict.fromkeys([asked.word, *filter(None, [asked.beside])]))
+    curve = _drawn(visit, names, await desk.look(lambda room: _written(room, names, asked.span, zone)))
+    back = link("/words", word=asked.word, beside=asked.beside, span=asked.span)
+    return part(visit, request, "words_written.html", "words_time.html", curve=curve, zone=zone, back=back)
 
 
 def _written(room: ServiceRoom, names: list[str], span: str, zone: ZoneInfo) -> Written:

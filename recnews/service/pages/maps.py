@@ -20,7 +20,7 @@ from recnews.service.desk import Desk
 from recnews.service.metrics import stage
 from recnews.service.models import Request
 from recnews.service.pages.readers import home_zone, moment
-from recnews.service.pages.render import HEADERS, link, page, render, static
+from recnews.service.pages.render import HEADERS, link, page, part, static
 from recnews.service.pages.route import PageRoute
 from recnews.service.pages.visit import Reads, Visit
 from recnews.service.problems import ProblemError
@@ -139,10 +139,7 @@ async def trends(desk: Asked, visit: Reads, request: HttpRequest) -> Response:
             return None
 
     found = await desk.look(look)
-    if request.headers.get("sec-fetch-dest") != "empty":
-        return page(visit, "map_rising.html", trends=found)
-    text = render(visit, "map_trends.html", trends=found)
-    return Response(text, headers=dict(HEADERS), media_type="text/html; charset=utf-8")
+    return part(visit, request, "map_rising.html", "map_trends.html", trends=found)
 
 
 def card_of(card: ArticleCard, zone: ZoneInfo) -> dict[str, Any]:

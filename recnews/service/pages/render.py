@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from recnews.service.keys import Scope
@@ -55,6 +56,15 @@ def page(visit: Visit, template: str, status: int = 200, **values: Any) -> Respo
     if visit.is_new:
         remember(answer, VISIT_COOKIE, visit.number, visit)
     return answer
+
+
+def part(visit: Visit, request: Request, whole: str, inner: str, **values: Any) -> Response:
+    """What a script puts into its place on a page: the template `inner`; for a browser that was led here by a link,
+    the page `whole` with it."""
+    if request.headers.get("sec-fetch-dest") != "empty":
+        return page(visit, whole, **values)
+    text = render(visit, inner, **values).encode("utf-8", "replace")
+    return Response(text, headers=dict(HEADERS), media_type="text/html; charset=utf-8")
 
 
 def remember(answer: Response, name: str, value: str, visit: Visit, seconds: int | None = None) -> None:
