@@ -98,6 +98,8 @@ class Serving:
         opened = self._open(prepared)
         if opened is not None:
             opened.current(self._store, self._archive)
+            if prepared:  # tens of thousands of words may have been learned since the training
+                opened.generation.refresh(self._store)
         return opened
 
     def take_over(self, opened: Opened, hold: bool) -> None:

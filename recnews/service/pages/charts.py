@@ -16,10 +16,10 @@ from recnews.service.pages.visit import Visit
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of lines, with their names, the highest and the last value of each, and its unit."""
+    """A chart of lines, with their names, the highest and the last value of each as text, and its unit."""
 
     name: str
-    lines: list[tuple[str, float, float]]
+    lines: list[tuple[str, str, str]]
     unit: str
     drawn: Markup
 
@@ -70,13 +70,13 @@ def _pairs(one: Mapping[str, Mapping[str, Figure]], two: Mapping[str, Mapping[st
 
 
 def _chart(visit: Visit, name: str, unit: str, series: Mapping[str, Sequence[float]]) -> Chart:
-    told = [(visit.text(f"chart.{line}"), *_told(values)) for line, values in series.items()]
-    top = max(most for _, most, _ in told)
+    known = {line: [it for it in values if not math.isnan(it)] for line, values in series.items()}
+    told = [(visit.text(f"chart.{line}"), *_told(values)) for line, values in known.items()]
+    top = max((max(values) for values in known.values() if values), default=0.0)
     about = visit.text(f"chart.{name}")
     drawn = Markup(drawing.lines(list(series.values()), top, about))  # noqa: S704 - built and escaped as XML
     return Chart(about, told, unit, drawn)
 
 
-def _told(values: Sequence[float]) -> tuple[float, float]:
-    known = [it for it in values if not math.isnan(it)]
-    return max(known, default=0.0), known[-1] if known else 0.0
+def _told(values: Sequence[float]) -> tuple[str, str]:
+    return (f"{max(values):.1f}", f"{values[-1]:.1f}") if values else ("–", "–")
