@@ -387,8 +387,10 @@ class Newsroom(Home):
 
     def _recommender(self, feed: FeedSettings | None = None) -> Recommender:
         generation, catalog = self.serving.current()
-        settings = (feed or self.settings.feed).learned(generation.manifest.ageing, bool(generation.manifest.behaviour))
-        return Recommender(self.store, catalog, settings, self._audiences)
+        return Recommender(self.store, catalog, self._learned(generation, feed), self._audiences)
+
+    def _learned(self, generation: Generation, feed: FeedSettings | None = None) -> FeedSettings:
+        return (feed or self.settings.feed).learned(generation.manifest.ageing, bool(generation.manifest.behaviour))
 
     def _predicting(self) -> str:
         """The generation whose predictions are shown; none where none serves, which must not keep editors from work."""

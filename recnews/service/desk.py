@@ -106,6 +106,8 @@ class Desk:
                 return
             if opened is not None:
                 self.reading.hand_over(opened, hold=True)
+                if not self.ready:
+                    self.reading.wait_for(ServiceRoom.count_readers)
                 WORKER_GENERATION.set(int(opened.generation.id[1:]))
             prepared = self.writing.room.serving.open_beside(prepared=True)
             if prepared is not None:

@@ -44,9 +44,13 @@ class Lane:
             self._waiting -= 1
             self._gauge.set(self._waiting)
 
+    def wait_for(self, work: Callable[[ServiceRoom], T]) -> T:
+        """As `run`, for another thread: it waits for its turn as long as that takes."""
+        return self._pool.submit(work, self.room).result()
+
     def hand_over(self, opened: Opened, hold: bool) -> None:
         """Let the lane answer from another generation, between two requests; returns once it does."""
-        self._pool.submit(self.room.serving.take_over, opened, hold).result()
+        self.wait_for(lambda room: room.serving.take_over(opened, hold))
 
     def close(self) -> None:
         """Finish what has begun or waits, then close the newsroom."""

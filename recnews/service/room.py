@@ -28,6 +28,11 @@ class ServiceRoom(Newsroom):
         """As `accept`, for events. They are in the next feed; `keep_house` learns from them."""
         return accept_events(self.store, events, read_options(None, self.settings.ingest))
 
+    def count_readers(self) -> None:
+        """Count the whole reading log, so that no feed has to: from then on only what comes to it is counted. Raises
+        `NoGenerationError`."""
+        self._audiences.at(aware(None), self._learned(self.serving.generation(prepared=False)))
+
     def keep_house(self) -> int:
         """Do what `accept` has left: encode what a killed process did not, take in what the reading log says by now,
         save a snapshot of the catalog, seal what is old; how many articles were encoded. Nothing before the first
