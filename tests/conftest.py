@@ -1,6 +1,7 @@
 """What most tests stand on: a home trained once, and copies of it to spoil."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -41,6 +42,12 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--scale", action="store_true", help="run the tests that need servers, and only these")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A run of tests that is told to end stops its servers first, as on Ctrl-C."""
+    if config.getoption("--scale"):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
-"""Servers for the tests in here: each is started when a module first needs it, and stopped at its end."""
+"""Servers for the tests in here: each is started once, when a test first needs it, and stopped after the last one."""
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,13 +12,13 @@ import pytest
 from tests.scale.servers import SERVERS, Server, missing
 
 
-@pytest.fixture(scope="module", params=sorted(SERVERS))
+@pytest.fixture(scope="session", params=sorted(SERVERS))
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each engine, running."""
     name: str = request.param
     if why := missing(name):
         pytest.skip(why)
-    turn = Path(tempfile.gettempdir()) / f"recnews-{name}.turn"
+    turn = Path(tempfile.gettempdir()) / f"recnews-{name}-{os.getuid()}.turn"
     with turn.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # a machine has room for one Milvus, and tests run side by side
         folder = Path(tempfile.mkdtemp(prefix=f"recnews-{name}-"))
