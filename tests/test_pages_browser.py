@@ -163,6 +163,33 @@ def test_a_file_is_handed_in_and_a_row_is_mended(browser: Browser, opened: Servi
     seen.close()
 
 
+def test_a_file_that_is_refused_is_sent_once(browser: Browser, opened: Service) -> None:
+    seen = Seen(browser, opened.url)
+    sent = list[str]()
+    seen.page.on("request", lambda it: sent.append(it.url) if it.method == "POST" else None)
+    seen.go("/desk")
+    file: FilePayload = {"name": "a.jsonl", "mimeType": "application/json", "buffer": b'{"id": "r-1", "title": "x"}'}
+    seen.page.get_by_label("File with articles").set_input_files([file])
+    seen.page.locator("#upload input[name=token]").evaluate("it => { it.value = 'x' }")
+    with seen.page.expect_console_message(lambda it: "403" in it.text):  # the browser tells the answer's status
+        seen.page.get_by_role("button", name="Take in", exact=True).click()
+    seen.page.locator("h1", has_text="This did not work").wait_for()
+    assert [it.removeprefix(opened.url) for it in sent] == ["/desk/upload"]
+    seen.wrong = [it for it in seen.wrong if "403" not in it]
+    seen.in_order("upload-refused")
+    seen.go("/desk")
+    seen.page.get_by_label("File with articles").set_input_files([file])
+    seen.context.set_offline(True)
+    seen.page.get_by_role("button", name="Take in", exact=True).click()
+    seen.page.get_by_text("The connection broke").wait_for()
+    assert len(sent) == 2
+    seen.context.set_offline(False)
+    seen.page.get_by_role("button", name="Take in", exact=True).click()
+    seen.page.wait_for_url("**/desk/intake?id=*")
+    assert len(sent) == 3
+    seen.close()
+
+
 def test_how_far_a_file_is_shows_while_it_is_read(browser: Browser, opened: Service) -> None:
     seen = Seen(browser, opened.url)
     seen.go("/desk")

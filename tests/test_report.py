@@ -11,7 +11,12 @@ import pytest
 from recnews.errors import UsageError
 from recnews.evaluate.report import html
 from recnews.evaluate.runs import keep, kept_runs, read_run
+from recnews.newsroom import Newsroom
+from recnews.records import Draft
+from recnews.store import STORE_FILE
 from tests.cli_world import run
+from tests.conftest import database
+from tests.scale.postgres import Postgres
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -55,6 +60,20 @@ def test_a_page_holds_all_and_nothing_hostile(tmp_path: Path) -> None:
     assert "<script" not in page
     assert "about &lt;b&gt;" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.scale
+def test_a_run_is_kept_where_the_store_is_on_a_server(postgres: Postgres, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with database(postgres, "template1") as address:
+        (home / "recnews.toml").write_text(f'store = "{address}"\n', encoding="utf-8")
+        with Newsroom.open(home) as newsroom:
+            newsroom.ingest([Draft("a", "球员 进球")])
+        assert keep(home, feeds(0.5), AT) is not None
+        assert not (home / "corpora" / STORE_FILE).exists()
+    [found] = kept_runs(home)
+    assert found.kind == "feeds"
 
 
 def test_reports_by_the_command_line(trained: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from recnews.config import load_settings
 from recnews.errors import StorageError, UsageError
 from recnews.generations import Generations
 from recnews.metrics import Figure
@@ -58,8 +59,9 @@ class Run:
 
 
 def keep(home: Path, document: Mapping[str, Any], at: datetime) -> Path | None:
-    """Keep an evaluation in a home; None, and nothing is written, where nothing is stored. Raises `StorageError`."""
-    if not (home / "corpora" / STORE_FILE).exists():
+    """Keep an evaluation in a home; None, and nothing is written, in one without a store. Raises `StorageError`,
+    `SettingsError`."""
+    if not load_settings(home).store.get_secret_value() and not (home / "corpora" / STORE_FILE).exists():
         return None
     folder = home / "corpora" / _FOLDER
     file = folder / f"{at:%Y%m%dT%H%M%S%f}-{document['evaluation']}.json"
@@ -68,7 +70,7 @@ def keep(home: Path, document: Mapping[str, Any], at: datetime) -> Path | None:
     kept = {"format": _FORMAT, "at": at.isoformat(timespec="seconds"), "generation": live, "document": told}
     temporary = folder / f".{file.name}.{os.getpid()}"
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)  # with a store elsewhere, nothing may be here yet
         temporary.write_text(json.dumps(kept, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         temporary.replace(file)
     except OSError as error:
