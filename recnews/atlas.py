@@ -83,12 +83,10 @@ class Atlas:
         if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
             self._forget_all()
         taken = 0
-        while True:
-            changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
+        for changes, token in store.vectors.follow(self.generation, self.token, _PAGE):
+            self.token = token
             self._apply(changes)
             taken += len(changes)
-            if len(changes) < _PAGE:
-                break
         self.changed_since_snapshot += taken
         return taken
 

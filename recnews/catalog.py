@@ -72,12 +72,10 @@ class Catalog:
         if isinstance(self.index, ArchivedIndex):
             self.index.follow()
         taken = 0
-        while True:
-            changes, self.token = store.vectors.changes(self.generation, self.token, _PAGE)
+        for changes, token in store.vectors.follow(self.generation, self.token, _PAGE):
+            self.token = token
             self._apply(changes)
             taken += len(changes)
-            if len(changes) < _PAGE:
-                break
         self._follow_segments()
         self.changed_since_snapshot += taken
         return taken

@@ -1,6 +1,6 @@
 """Article vectors by generation, what still has to be encoded, and what has changed since a follower last asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -230,6 +230,14 @@ class Vectors:
             for row in rows
         ]
         return found, f"{rows[-1].seq}:{rows[-1].id}" if rows else since
+
+    def follow(self, generation: str, since: Token, page: int) -> Iterator[tuple[list[Change], Token]]:
+        """All that changed after `since`, at most `page` at once, each time with the token to ask with next."""
+        while True:
+            found, since = self.changes(generation, since, page)
+            yield found, since
+            if len(found) < page:
+                return
 
     def keywords(self, generation: str, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """The most telling words of articles, the most telling first."""
