@@ -431,6 +431,9 @@ class Settings(_Section):
     replica: SecretStr = SecretStr("")
     """A standby of that server to read from as long as it is not behind, and while the server does not answer. Never
     shown."""
+    share_generations: bool = True
+    """Keep generations in the store as well, where that is PostgreSQL, so that nodes with disks of their own get them
+    there (docs/scaling.md). The same on all nodes."""
     text: TextSettings = TextSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     behaviour: BehaviourSettings = BehaviourSettings()

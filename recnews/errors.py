@@ -144,6 +144,17 @@ class DamagedGenerationError(RecnewsError):
         )
 
 
+class SharedGenerationError(RecnewsError):
+    """A generation that nodes share is not in the store as it should be."""
+
+    def __init__(self, generation: str, place: str, reason: str) -> None:
+        self.generation, self.place, self.reason = generation, place, reason
+        super().__init__(
+            f"generation {generation} cannot be taken from {place}: {reason}; "
+            f"`recnews generations promote {generation}` on a node that holds it puts it there again"
+        )
+
+
 class DamagedBackupError(RecnewsError):
     """A backup's files are missing, altered or of an unknown format."""
 

@@ -36,6 +36,17 @@ class Current:
     previous: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()
 
+    @classmethod
+    def read(cls, text: str) -> "Current":
+        """The inverse of `text`. Raises `ValueError`, `KeyError`, `TypeError`."""
+        values = json.loads(text)
+        return cls(values["live"], tuple(values["previous"]), tuple(values["retired"]))
+
+    @property
+    def text(self) -> str:
+        """As the file has it."""
+        return json.dumps(asdict(self)) + "\n"
+
     def names(self) -> set[str]:
         """All generations that are or were live."""
         return {name for name in (self.live, *self.previous, *self.retired) if name}
@@ -61,8 +72,7 @@ class Generations:
             found = file.stat()  # every question asks; the file is replaced, never written into
             seen = (found.st_mtime_ns, found.st_ino, found.st_size)
             if self._seen is None or self._seen[0] != seen:
-                values = json.loads(file.read_text(encoding="utf-8"))
-                self._seen = seen, Current(values["live"], tuple(values["previous"]), tuple(values["retired"]))
+                self._seen = seen, Current.read(file.read_text(encoding="utf-8"))
             return self._seen[1]
         except FileNotFoundError:
             return Current(None)
@@ -97,7 +107,7 @@ class Generations:
     def load(self, name: str) -> Generation:
         """A generation by id. Raises `UnknownGenerationError`, `DamagedGenerationError`."""
         if not _NAME.fullmatch(name) or not (self.folder / name).is_dir():
-            raise UnknownGenerationError(name, self.names())
+            raise UnknownGenerationError(name, self.held())
         found = self.folder / name / _DAMAGED_FILE
         if found.exists():
             file, _, reason = found.read_text(encoding="utf-8").strip().partition("\n")
@@ -106,11 +116,21 @@ class Generations:
 
     def names(self) -> tuple[str, ...]:
         """Ids of all finished generations, oldest first."""
+        return self.held()
+
+    def held(self) -> tuple[str, ...]:
+        """Those of them that are in the folder."""
         return tuple(sorted(entry.name for entry in self.folder.iterdir() if _NAME.fullmatch(entry.name)))
 
     @contextmanager
     def training(self) -> Iterator[None]:
         """Hold the right to build, promote and prune. Raises `BusyError` when another process has it."""
+        with self._alone():
+            yield
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the right to change this folder. Raises `BusyError`."""
         with (self.folder / _LOCK_FILE).open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,7 +150,7 @@ class Generations:
         store should then forget the vectors of all but `names()`. Call it inside `training()`."""
         self._clear()
         known = self.current().names()
-        for name in self.names():
+        for name in self.held():
             if name not in known and not self._kept(name):
                 self._remove(name)
         name = f"g{max((int(name[1:]) for name in {*self.names(), *known}), default=0) + 1:06d}"
@@ -223,13 +243,15 @@ class Generations:
 
     def _switch(self, current: Current) -> None:
         temporary = self.folder / f".{CURRENT_FILE}"  # one name: only who holds `training()` comes here
-        temporary.write_text(json.dumps(asdict(current)) + "\n", encoding="utf-8")
+        temporary.write_text(current.text, encoding="utf-8")
         sync(temporary)
         temporary.replace(self.folder / CURRENT_FILE)
         sync(self.folder)
 
     def _remove(self, name: str) -> None:
         """Rename first: nobody must find half a generation under its name."""
+        if name not in self.held():
+            return
         gone = self.folder / f"{_BUILDING}gone-{name}"
         (self.folder / name).rename(gone)
         shutil.rmtree(gone)

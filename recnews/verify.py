@@ -47,7 +47,7 @@ def _problems(store: Store, generations: Generations) -> list[Problem]:
     problems = [
         Problem("truth", f"{store.place}: {line}", "restore a backup: `recnews restore DIR`") for line in store.check()
     ]
-    for name in generations.names():
+    for name in generations.held():
         try:
             generations.load(name).verify()
         except RecnewsError as error:

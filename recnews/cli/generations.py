@@ -154,6 +154,8 @@ def prune(
 
 def _entry(newsroom: "Newsroom", name: str, live: str | None) -> dict[str, Any]:
     """A generation in a list: a damaged one is listed too, as it is the one to know about."""
+    if name not in newsroom.generations.held():
+        return {"generation": name, "live": name == live, "damage": None, "state": "on other nodes"}
     try:
         manifest = newsroom.generations.load(name).manifest
     except DamagedGenerationError as error:

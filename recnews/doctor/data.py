@@ -12,7 +12,7 @@ from recnews.doctor.finding import Finding, State
 from recnews.doctor.machine import installed
 from recnews.errors import DamagedGenerationError, RecnewsError, UnreachableError
 from recnews.generation import Generation
-from recnews.generations import Generations
+from recnews.generations import Current, Generations
 from recnews.index.archive import ArchiveSettings
 from recnews.index.engines import FAISS, open_archive
 from recnews.index.planning import DAY
@@ -91,6 +91,8 @@ def _inside(home: Path, settings: Settings, now: datetime) -> Iterator[Finding]:
         told = f"{store.place}: schema version {store.rows.version}, {store.articles.count():,} articles"
         yield Finding("store", "fine", told)
         yield from _generation(store, generations, settings, now)
+        if settings.share_generations and settings.store.get_secret_value():
+            yield from _shared(store, generations)
         yield from _waiting(store, generations)
     finally:
         store.close()
@@ -116,6 +118,18 @@ def _generation(store: Store, generations: Generations, settings: Settings, now:
             yield Finding("generation", "note", what, "`recnews verify` says whether it still gives the same vectors")
         if settings.index.archive.get_secret_value() == FAISS:
             yield from _sealed(live, settings, now)
+
+
+def _shared(store: Store, generations: Generations) -> Iterator[Finding]:
+    """Which generations of all nodes this one holds."""
+    names, held, said = store.shared.names(), generations.held(), store.shared.current()
+    told = f"this node holds {' '.join(held) or 'none'} of {' '.join(names) or 'none'} in the store"
+    live = Current.read(said).live if said else None
+    if live is None or live == generations.current().live:
+        yield Finding("generation", "fine", told)
+    else:
+        remedy = "`recnews serve` and `recnews ingest` fetch it; `recnews status` does so now, or says why it cannot"
+        yield Finding("generation", "act", f"{told}, where {live} is live", remedy)
 
 
 def _sealed(live: Generation, settings: Settings, now: datetime) -> Iterator[Finding]:

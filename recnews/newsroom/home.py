@@ -28,6 +28,7 @@ class Home:
         self.corpora = home / "corpora"
         self.store = _open_store(self.corpora, settings)
         self.generations = HomeGenerations(self)
+        self.generations.follow_store()
         self.serving = Serving(self.store, self.generations, archive_settings(settings))
         self.cluster: Cluster | None = None
 

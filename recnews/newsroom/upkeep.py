@@ -30,8 +30,10 @@ def make_searchable(home: "Home", count: bool = True) -> int:
     """Encode what is stored and not searchable (nothing before the first training), and find its stories; how many
     articles were encoded. `count` also takes in what the reading log says by now."""
     indexed = 0
+    home.generations.follow_store()  # what is taken in here is encoded with what all nodes answer from
     while (live := home.generations.current().live) is not None:
         indexed += catch_up(home, home.serving.generation(prepared=True), count)
+        home.generations.follow_store()
         if home.generations.current().live == live:
             break  # else another process switched meanwhile, and may not have seen what was just stored
     group(home)

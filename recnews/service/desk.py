@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from recnews.service.metrics import SWAPS, WORKER_GENERATION
 from recnews.service.room import ServiceRoom
 
 T = TypeVar("T")
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS, _FOLLOW_SECONDS = 0.1, 1.0
 
 
 class Desk:
@@ -35,6 +36,7 @@ class Desk:
         self._lock = threading.Lock()
         self._swap: Future[None] | None = None
         self._closed = threading.Event()
+        self._followed = time.monotonic()
 
     @property
     def generation(self) -> str | None:
@@ -93,8 +95,18 @@ class Desk:
             try:
                 if not self.ready or self.reading.room.serving.behind():
                     self._swap = self._beside.submit(self._exchange)
+                elif time.monotonic() > self._followed + _FOLLOW_SECONDS:
+                    self._swap = self._beside.submit(self._follow_store)
             except RecnewsError as error:
                 logs.tell("generation", logging.WARNING, error)
+
+    def _follow_store(self) -> None:
+        """Take over what another node has made live."""
+        try:
+            self.reading.room.generations.follow_store()
+        except RecnewsError as error:
+            logs.tell("generation", logging.WARNING, error)
+        self._followed = time.monotonic()
 
     def _exchange(self) -> None:
         """Open what is live by now beside what answers, then hand it to each lane between two requests."""

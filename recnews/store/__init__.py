@@ -19,6 +19,7 @@ from recnews.store.readers import ReaderIds
 from recnews.store.readings import Hours, Pairs, ReadAges, Readings
 from recnews.store.rows import Rows
 from recnews.store.seen import SeenKeys
+from recnews.store.shared import SharedFile, SharedGenerations
 from recnews.store.sources import SeenFile, Sources
 from recnews.store.stories import Stories
 from recnews.store.transfer import Sum, Told, Transfer, sums
@@ -52,6 +53,8 @@ __all__ = [
     "RuleKind",
     "SeenFile",
     "SeenKeys",
+    "SharedFile",
+    "SharedGenerations",
     "Store",
     "Sum",
     "Token",
@@ -96,6 +99,7 @@ class Store:
         self.listing = Listing(self._database)
         self.rows = Rows(self._database)
         self.pruning = Pruning(self._database)
+        self.shared = SharedGenerations(self._database)
 
     def close(self) -> None:
         """Give the connections back."""

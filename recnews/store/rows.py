@@ -14,8 +14,8 @@ from recnews.store.database import Database, count_rows
 from recnews.store.dialects import insert_rows
 
 _PAGE = 1000
-# Made again from the articles' own rows.
-_VIEWS = {schema.story_bands.name}
+# Made again from the articles' own rows, or copies of files that a backup has as files.
+_VIEWS = {table.name for table in (schema.story_bands, *schema.SHARED)}
 # A log grows at its end: chunks of what was there stay as they were.
 _ORDERS = {schema.events.name: ("seq", "user_id", "event_id")}
 

@@ -257,6 +257,21 @@ watched_files = _table(
     rowid=False,
 )
 
+# Generations, for nodes with disks of their own: copies of files that some node has, so no backup and no move to
+# another store carries them. `files` is JSON; `current_generation` has one row at most, with what `CURRENT` says.
+generation_pieces = _table(
+    "generation_pieces",
+    Column("digest", LargeBinary, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+shared_generations = _table(
+    "shared_generations",
+    Column("generation", Words, primary_key=True),
+    Column("files", Words, nullable=False),
+)
+current_generation = _table("current_generation", Column("content", Words, nullable=False))
+SHARED = (generation_pieces, shared_generations, current_generation)
+
 
 def _step_1(connection: Connection) -> None:
     """Version 1: all tables."""
@@ -276,7 +291,13 @@ def _step_3(connection: Connection) -> None:
     outdated_vectors.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_step_1, _step_2, _step_3)
+def _step_4(connection: Connection) -> None:
+    """Version 4: generations that nodes share."""
+    for table in SHARED:
+        table.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_step_1, _step_2, _step_3, _step_4)
 
 
 def found_version(connection: Connection) -> int:

@@ -98,13 +98,17 @@ def _sum(connection: Connection, table: Table) -> Sum:
 
 
 def _keyed() -> list[Table]:
-    return [table for table in schema.metadata.sorted_tables if list(table.primary_key)]
+    return [table for table in _moved() if list(table.primary_key)]
 
 
 def _unkeyed() -> list[Table]:
     """Tables of one row, but for the version of the schema, which both have by themselves."""
-    tables = schema.metadata.sorted_tables
-    return [table for table in tables if not list(table.primary_key) and table is not schema.schema_version]
+    return [table for table in _moved() if not list(table.primary_key) and table is not schema.schema_version]
+
+
+def _moved() -> list[Table]:
+    """All tables but those with copies of files, which are moved as files."""
+    return [table for table in schema.metadata.sorted_tables if table not in schema.SHARED]
 
 
 def _pages(connection: Connection, table: Table, keys_only: bool = False) -> Iterator[Sequence[Row[Any]]]:

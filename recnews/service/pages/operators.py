@@ -78,7 +78,7 @@ async def rooms(desk: Asked, request: Request, visit: Reads, asked: Annotated[Ro
 
     def look(room: ServiceRoom) -> tuple[list[Trained], bool, list[Run]]:
         current = room.generations.current()
-        found = [_trained(room, name, name == current.live) for name in reversed(room.generations.names())]
+        found = [_trained(room, name, name == current.live) for name in reversed(room.generations.held())]
         return found, any(name in room.generations.names() for name in current.previous), kept_runs(room.home)[:_RUNS]
 
     generations, can_go_back, runs = await desk.look(look)
