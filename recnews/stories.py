@@ -1,6 +1,6 @@
 """One story, told once: syndicated copies and light rewrites are kept as articles and grouped."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from recnews.store.stories import StoryChoice, StoryText
 _BATCH = 1000
 _MICROS_A_DAY = 86_400_000_000
 _COMPARED = 20
+_SHARING = 200
+"""So many articles that share a band are looked at, those that were stored last: a text that a house prints again and
+again would else be looked at in all its copies for each new one."""
 
 
 def group_pending(store: Store, generation: str | None, settings: StorySettings) -> int:
@@ -21,7 +24,8 @@ def group_pending(store: Store, generation: str | None, settings: StorySettings)
 
     An article joins the story of the most alike one published within `days` of it, when the share of common character
     5-grams is at least `likeness` and, where `generation` has vectors of both, their cosine at least `cosine`; else it
-    starts a story of its own. Killed at any moment and run again, it goes on where it was.
+    starts a story of its own. Compared are the 20 nearest in time of the articles that share a band of MinHash with it,
+    of each band the 200 that were stored last. Killed at any moment and run again, it goes on where it was.
     """
     grouped = 0
     while texts := store.stories.ungrouped(_BATCH, generation):
@@ -34,8 +38,8 @@ def _choose(store: Store, generation: str | None, settings: StorySettings, texts
     own_grams = grams([f"{text.title}\n{text.body}" for text in texts])
     hashed = dict(zip([text.article_id for text in texts], own_grams, strict=True))
     banded = bands(list(hashed.values()))
-    sharing: dict[int, list[int]] = defaultdict(list)
-    for band, article_id in store.stories.sharing(banded):
+    sharing: dict[int, deque[int]] = defaultdict(lambda: deque(maxlen=_SHARING))
+    for band, article_id in store.stories.sharing(banded, _SHARING):
         sharing[band].append(article_id)
     values, counts = np.unique(banded, return_counts=True)
     repeated = {*sharing, *values[counts > 1].tolist()}  # the other bands, nearly all, lead to nobody

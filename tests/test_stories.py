@@ -4,13 +4,16 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from recnews import Newsroom
+from recnews import stories as grouping
 from recnews.near import bands, grams, likeness
 from recnews.records import Draft
 from tests.worlds import small_settings
@@ -143,6 +146,46 @@ def test_a_deleted_article_attracts_no_more(room: Newsroom) -> None:
     room.delete(["first"])
     room.ingest([article("second", SENTENCES)], now=NOW)
     assert stories(room) == []
+
+
+def test_one_more_copy_costs_the_same_however_many_there_are(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in calls of functions, of which each row that is read and each article that is looked at takes some."""
+    monkeypatch.setattr(grouping, "_SHARING", 30)
+    done = 0
+
+    def work(count: int) -> int:
+        nonlocal done
+        calls = 0
+
+        def seen(_frame: FrameType, _event: str, _argument: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        rows = [article(f"copy-{done + number}", SENTENCES) for number in range(count)]
+        done += count
+        sys.setprofile(seen)
+        try:
+            room.ingest(rows, now=NOW)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    work(50)
+    few = work(20)
+    work(150)
+    assert work(20) == pytest.approx(few, rel=0.1)
+    assert [len(story) for story in stories(room)] == [done]
+
+
+def test_of_those_that_share_a_band_the_latest_are_looked_at(tmp_path: Path, address: str) -> None:
+    room = Newsroom.open(tmp_path, small_settings().model_copy(update={"store": SecretStr(address)}))
+    room.ingest([article(f"copy-{number}", SENTENCES) for number in range(5)], now=NOW)
+    shared = bands(grams(["台风登陆\n" + "。".join(SENTENCES)]))
+    found = room.store.stories.sharing(shared, 2)
+    latest = sorted(room.store.articles.ids([f"copy-{number}" for number in range(5)]).values())[-2:]
+    assert found == sorted((band, one) for band in shared[0].tolist() for one in latest)
+    assert len(room.store.stories.sharing(shared, 9)) == 5 * 12
+    room.close()
 
 
 def test_the_latest_story_comes_first(room: Newsroom) -> None:

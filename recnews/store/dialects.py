@@ -15,9 +15,11 @@ from sqlalchemy import (
     Float,
     Integer,
     Table,
+    TableValuedAlias,
     Text,
     TypeDecorator,
     bindparam,
+    column,
     literal,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -69,6 +71,11 @@ def among(column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> 
 def among_given(column: ColumnElement[Any], name: str = "ids") -> ColumnElement[bool]:
     """Whether a column holds one of many numbers, given as the list `name` to a query that is `Prepared`."""
     return _Among(column, bindparam(name, type_=_Many(_item(column))))
+
+
+def listed(values: Sequence[int]) -> TableValuedAlias:
+    """Many numbers, as one parameter, as a table of one column, `value`: for questions about each of them."""
+    return _Listed(literal(list(values), _Many(BigInteger))).table_valued(column("value", BigInteger), name="value")
 
 
 def holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
@@ -125,6 +132,20 @@ def _among_json(element: _Among, compiler: SQLCompiler, **given: Any) -> str:
 def _among_array(element: _Among, compiler: SQLCompiler, **given: Any) -> str:
     column, values = (compiler.process(part, **given) for part in element.clauses)
     return f"{column} = ANY ({values})"
+
+
+class _Listed(FunctionElement[int]):
+    inherit_cache = True
+
+
+@compiles(_Listed, "sqlite")
+def _listed_json(element: _Listed, compiler: SQLCompiler, **given: Any) -> str:
+    return f"json_each({compiler.process(next(iter(element.clauses)), **given)})"
+
+
+@compiles(_Listed, "postgresql")
+def _listed_array(element: _Listed, compiler: SQLCompiler, **given: Any) -> str:
+    return f"unnest({compiler.process(next(iter(element.clauses)), **given)})"
 
 
 class _Holds(_Condition):

@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from recnews.records import Int64
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, to_card
 from recnews.store.database import Database, announce, count_rows
-from recnews.store.dialects import among, insert_rows
+from recnews.store.dialects import among, insert_rows, listed
 from recnews.store.schema import articles, story_bands, vectors
 
 _LOOKED_AT, _PAGE = 200, 2000
@@ -57,9 +57,14 @@ class Stories:
             rows = list(takewhile(lambda row: row.encoded, rows))
         return [StoryText(*row[:5]) for row in rows]
 
-    def sharing(self, bands: Int64) -> list[tuple[int, int]]:
-        """(band, article id) of stored articles that share a band with `bands` (any shape), in order."""
-        query = select(story_bands).where(among(story_bands.c.band, np.unique(bands).tolist()))
+    def sharing(self, bands: Int64, most: int) -> list[tuple[int, int]]:
+        """(band, article id) of stored articles that share a band with `bands` (any shape), in order; of each band at
+        most the `most` that were stored last, and no more rows are read."""
+        asked, other = listed(np.unique(bands).tolist()), story_bands.alias()
+        first = select(other.c.article_id).where(other.c.band == asked.c.value).order_by(other.c.article_id.desc())
+        least = func.coalesce(first.limit(1).offset(most - 1).correlate(asked).scalar_subquery(), 0)
+        both = and_(story_bands.c.band == asked.c.value, story_bands.c.article_id >= least)
+        query = select(story_bands).join_from(asked, story_bands, both)
         with self._database.read() as connection:
             return sorted((band, article_id) for band, article_id in connection.execute(query))
 
