@@ -71,7 +71,7 @@ def _engines(settings: Settings) -> Iterator[Finding]:
     try:
         archive = open_archive(asked, "doctor", 8)
         try:
-            archive.mark()
+            archive.prepare()
             archive.drop()  # what it has made to ask in
         finally:
             archive.close()

@@ -54,6 +54,11 @@ class Archive(VectorIndex, Protocol):
     exact_rows: int
     most_named: int
 
+    def prepare(self) -> None:
+        """Make the place where rows go, unless it is there, and wait until it can be asked: for who fills it, and can
+        wait longer than a question."""
+        ...
+
     def digests(self, ids: Int64) -> Int64:
         """(n,) `row_digests` of what is held under ids, 0 where nothing is."""
         ...

@@ -145,6 +145,7 @@ class ArchivedIndex:
 
         Killed at any moment and run again, it goes on where it was. Raises `ArchiveError`.
         """
+        self._archive.prepare()
         mark = self._archive.mark()
         self._leave(max(cut, mark.cut))
         ids, times = self._old(cut)

@@ -7,6 +7,7 @@ the node, so that no search needs to wait for the newest writes.
 
 import json
 import logging
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,15 +37,21 @@ class MilvusArchive:
     def __init__(self, settings: ArchiveSettings, name: str, dim: int) -> None:
         """Nothing is asked yet. Raises `MissingExtraError`."""
         try:
+            import grpc
             import pymilvus
         except ImportError as error:
             raise MissingExtraError("pymilvus", "milvus", "an archive in Milvus") from error
         self.dim, self._driver = dim, pymilvus
+        self._failures = (pymilvus.MilvusException, grpc.RpcError)  # a time limit is told by gRPC's own
         self._url, self._token = _address(settings.url)
         self._prefix, self._name = settings.prefix, f"{settings.prefix}_{name}"
         self._seconds = settings.seconds
         self._client: Any = None
         self._written = 0
+
+    def prepare(self) -> None:
+        """See `Archive`."""
+        self._ask("has_collection", timeout=_PATIENCE)
 
     def upsert(self, ids: Int64, vectors: Float32, published: Int64 | None = None) -> None:
         """See `VectorIndex`. What was there under an id, in whichever partition, is deleted first: killed in between
@@ -154,7 +161,7 @@ class MilvusArchive:
     def retain(self, ids: Int64, published: Int64) -> None:
         """See `Archive`. A month of which nothing is left is dropped as a whole."""
         kept = {*np.unique(_months(published)).tolist(), "_default"}
-        for month in set(self._ask("list_partitions")) - kept:
+        for month in set(self._ask("list_partitions", timeout=_PATIENCE)) - kept:
             self._ask("release_partitions", partition_names=[month], timeout=_PATIENCE)
             self._ask("drop_partition", partition_name=month, timeout=_PATIENCE)
         self.remove(np.setdiff1d(self.ids(), ids))
@@ -200,24 +207,32 @@ class MilvusArchive:
         return ids, vectors
 
     def _need_partition(self, month: str) -> None:
-        if not self._ask("has_partition", partition_name=month):
+        if not self._ask("has_partition", partition_name=month, timeout=_PATIENCE):
             self._ask("create_partition", partition_name=month, timeout=_PATIENCE)
             self._ask("load_partitions", partition_names=[month], timeout=_PATIENCE)
 
-    def _ask(self, name: str, *given: Any, **options: Any) -> Any:
-        """What the client's method `name` answers about the collection. Raises `ArchiveError`."""
+    def _ask(self, name: str, *given: Any, timeout: float = 0.0, **options: Any) -> Any:
+        """What the client's method `name` answers about the collection, within `timeout` seconds or those of the
+        settings. Raises `ArchiveError`."""
+        seconds = timeout or self._seconds
         with self._translated():
             if self._client is None:
-                self._client = self._connected()
-            return getattr(self._client, name)(self._name, *given, **({"timeout": self._seconds} | options))
+                self._client = self._connected(seconds)
+            return getattr(self._client, name)(self._name, *given, timeout=seconds, **options)
 
-    def _connected(self) -> Any:
+    def _connected(self, seconds: float) -> Any:
+        """A connection to a server that has the collection loaded. One that was killed and started again loads it when
+        the lease of the process that was killed has ended: this waits for no longer than a question may take, and the
+        next question goes on."""
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # we tell a failure once
-        client = self._driver.MilvusClient(uri=self._url, token=self._token, timeout=self._seconds)
+        until = time.monotonic() + seconds
+        # Of its own: one that others share outlives a failure, and gRPC tries an old one ever more seldom.
+        client = self._driver.MilvusClient(uri=self._url, token=self._token, timeout=self._seconds, dedicated=True)
         try:
-            if not client.has_collection(self._name, timeout=self._seconds):
+            if not client.has_collection(self._name, timeout=_left(until)):
                 self._create(client)
-            client.load_collection(self._name, timeout=_PATIENCE)
+                until = time.monotonic() + seconds
+            client.load_collection(self._name, timeout=_left(until))
         except BaseException:
             client.close()
             raise
@@ -241,9 +256,15 @@ class MilvusArchive:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except self._driver.MilvusException as error:
+        except self._failures as error:
             self.close()  # the next question connects anew
-            raise ArchiveError(f"milvus+{self._url}", " ".join(error.message.split())) from error
+            told = error.details() if hasattr(error, "details") else error.message
+            raise ArchiveError(f"milvus+{self._url}", " ".join(str(told).split())) from error
+
+
+def _left(until: float) -> float:
+    """Seconds until then; some, since none would be taken for any number of them."""
+    return max(until - time.monotonic(), 0.1)
 
 
 def _address(url: str) -> tuple[str, str]:

@@ -51,6 +51,10 @@ class PgvectorArchive:
         self._index = psycopg.sql.Identifier(f"{self._name}_near")
         self._connection: Any = None
 
+    def prepare(self) -> None:
+        """See `Archive`."""
+        self.mark()  # connects
+
     def upsert(self, ids: Int64, vectors: Float32, published: Int64 | None = None) -> None:
         """See `VectorIndex`; one transaction."""
         ids = np.asarray(ids, dtype=np.int64)

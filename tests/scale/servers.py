@@ -17,6 +17,8 @@ MILVUS_PYTHON = Path(os.environ.get("MILVUS_PYTHON", ROOT / ".venv-milvus" / "bi
 """Of a virtual environment with the package `milvus`, which pins old versions of what others need."""
 _SECONDS = 120
 # A port whose last connections are not forgotten yet can be listened on again; the package would take the next one.
+# A Milvus that was killed and started again answers over no collection until the lease of the killed process has ended:
+# its coordinator goes on giving the collection's channel to that process. The default is 30 seconds.
 _LAUNCH = """
 import os, socket, sys
 from milvus import MilvusServer, MilvusServerConfig
@@ -32,6 +34,7 @@ class Config(MilvusServerConfig):
 server = MilvusServer(Config(), wait_for_started=False)
 server.set_base_dir(sys.argv[1])
 server.listen_port = int(sys.argv[2])
+server.config.set("common.session.ttl", 10)
 server.start()
 print(server.server_proc.pid, server.webservice_port, flush=True)
 os._exit(0)  # the server goes on by itself
@@ -112,6 +115,13 @@ class Milvus:
     def kill(self) -> None:
         _signal(self._pid, signal.SIGKILL)
         _wait_for_end(self._pid)
+
+    def pause(self) -> None:
+        """Let it hang; not for as long as the lease, or it ends itself."""
+        _signal(self._pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        _signal(self._pid, signal.SIGCONT)
 
     def stop(self) -> None:
         if self._pid:

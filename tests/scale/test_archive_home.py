@@ -14,7 +14,7 @@ from recnews.config import Settings
 from recnews.errors import ArchiveError
 from recnews.index.archived import ArchivedIndex
 from recnews.records import Draft, Neighbors
-from tests.scale.servers import Server
+from tests.scale.servers import Milvus, Server
 from tests.worlds import DAY, NOW, article, read, small_settings
 
 LATER = NOW + 9 * DAY
@@ -57,7 +57,7 @@ def keys(found: Neighbors) -> set[str]:
     return {it.key for it in found.articles}
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something that comes by itself."""
     end = time.monotonic() + seconds
     while not true():
@@ -119,7 +119,7 @@ def test_what_is_left_of_a_generation_goes_with_it(newsroom: Newsroom) -> None:
     assert second.drop_others(set()) == [f"{newsroom.settings.index.archive_prefix}_g000002_{second.dim}"]
 
 
-def test_an_engine_that_is_killed(newsroom: Newsroom, server: Server) -> None:
+def test_an_engine_that_is_killed(newsroom: Newsroom, settings: Settings, server: Server) -> None:
     whole, feeds = near(newsroom), newsroom.recommend("bob", 3, at=LATER)
     assert not whole.partial
     assert archived(newsroom) == 48
@@ -136,6 +136,9 @@ def test_an_engine_that_is_killed(newsroom: Newsroom, server: Server) -> None:
         assert "足球-105" in keys(near(newsroom))
         with pytest.raises(ArchiveError, match="archive"):
             newsroom.seal(LATER)
+        with Newsroom.open(newsroom.home, settings) as other:
+            assert near(other).partial, "the snapshot of one that starts now tells what is in the engine"
+            assert other.recommend("bob", 1, at=LATER)
     finally:
         server.start()
     until(lambda: not near(newsroom).partial)
@@ -144,13 +147,17 @@ def test_an_engine_that_is_killed(newsroom: Newsroom, server: Server) -> None:
     assert archived(newsroom) == 48
 
 
-def test_a_node_that_starts_while_the_engine_is_down(newsroom: Newsroom, settings: Settings, server: Server) -> None:
+def test_an_engine_that_hangs(newsroom: Newsroom, server: Server) -> None:
+    """It takes questions and gives no answers: as one that is down, and back by itself."""
+    if not isinstance(server, Milvus):
+        pytest.skip("PostgreSQL itself ends what takes too long; one that is stopped cannot")
     whole = near(newsroom)
-    server.kill()
+    server.pause()
     try:
-        with Newsroom.open(newsroom.home, settings) as other:
-            assert near(other).partial, "its snapshot tells what is in the engine"
-            assert other.recommend("bob", 1, at=LATER)
+        part = near(newsroom)
+        assert part.partial
+        assert keys(part) == {f"足球-{number}" for number in range(100, 104)}
+        assert newsroom.recommend("bob", 3, at=LATER)
     finally:
-        server.start()
+        server.resume()
     until(lambda: near(newsroom) == whole)
