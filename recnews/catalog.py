@@ -67,8 +67,7 @@ class Catalog:
     def refresh(self, store: Store) -> int:
         """Take over what changed in the store; returns how many articles that were."""
         if not store.vectors.knows(self.token):  # a backup was restored: nothing taken over before still holds
-            self.token, self.index, self._columns = START, _empty(self.layout.width, self._archive), Columns()
-            self._list_seen = (0, 0)
+            self._begin_again()
         if isinstance(self.index, ArchivedIndex):
             self.index.follow()
         taken = 0
@@ -79,6 +78,13 @@ class Catalog:
         self._follow_segments()
         self.changed_since_snapshot += taken
         return taken
+
+    def recover(self, store: Store) -> None:
+        """Have in memory again, from the store, what the archive has lost, for it to be handed over anew. Raises
+        `ArchiveError`."""
+        if isinstance(self.index, ArchivedIndex) and self.index.has_lost():
+            self._begin_again()
+            self.refresh(store)
 
     def seal(self, now: datetime, settings: SegmentSettings, told: Told | None = None) -> None:
         """Seal, merge and compact segments as the settings ask for, or hand over to the archive, then save a snapshot
@@ -208,6 +214,10 @@ class Catalog:
             return catalog
         return cls(generation, layout, folder, archive)
 
+    def _begin_again(self) -> None:
+        self.token, self.index, self._columns = START, _empty(self.layout.width, self._archive), Columns()
+        self._list_seen = (0, 0)
+
     def _loaded(self, snapshot: Path, sealed: Path) -> SegmentedIndex | ArchivedIndex:
         if self._archive is None:
             return SegmentedIndex.load(snapshot, sealed)
@@ -284,6 +294,27 @@ def renew(folder: Path, generation: str, layout: Layout, store: Store, without_s
             shutil.rmtree(old)
         fresh.refresh(store)
         fresh._save(folder)
+
+
+def refill(folder: Path, generation: str, layout: Layout, store: Store, archive: ArchiveSettings) -> int:
+    """Have an archive hold what belongs there, and write a snapshot that goes with it; how many rows were written.
+    Raises `BusyError` while another process seals, `ArchiveError`."""
+    with store.alone("archive"), _alone(folder) as alone:
+        if not alone:
+            raise BusyError(str(folder), "another process that saves or seals")
+        catalog = Catalog.open(folder, generation, layout, archive)
+        try:
+            catalog.refresh(store)
+            assert isinstance(catalog.index, ArchivedIndex)  # noqa: S101 - with an archive it is
+            found = catalog.index.audit()
+            catalog.index.clear(np.concatenate([found.wrong, found.strange]))
+            catalog._begin_again()
+            catalog.refresh(store)
+            written = catalog.index.hand_over(found.last + 1)
+            catalog._save(folder)
+        finally:
+            catalog.close()
+    return written
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recnews.catalog import renew
+from recnews.catalog import refill, renew
 from recnews.config import Settings
 from recnews.errors import RecnewsError
 from recnews.generation import Generation
 from recnews.generations import Generations
+from recnews.index.archive import ArchiveSettings
 from recnews.indexing import index_pending
 from recnews.readership import mend
 from recnews.store import Store
@@ -25,22 +26,24 @@ class Repaired:
     left: tuple[Problem, ...]
 
 
-def repair(store: Store, generations: Generations, settings: Settings) -> Repaired:
+def repair(
+    store: Store, generations: Generations, settings: Settings, archive: ArchiveSettings | None = None
+) -> Repaired:
     """Verify a home, make again what is a view and is wrong, and verify again, until nothing more can be done. Others
     may be served from it meanwhile; those that had a damaged segment open should be started again afterwards.
 
-    Raises `BusyError` during a training.
+    Raises `BusyError` during a training or while others fill the archive, `ArchiveError`.
     """
     done = list[str]()
     with generations.training():
         tried = set[Kind]()
         while True:
-            left = verify(store, generations)
+            left = verify(store, generations, archive)
             now = [it for it in left if it.kind in _REPAIRS and it.kind not in tried]
             if not now:
                 return Repaired(tuple(done), tuple(left))
             tried.add(now[0].kind)
-            done.append(_REPAIRS[now[0].kind](_Home(store, generations, settings)))
+            done.append(_REPAIRS[now[0].kind](_Home(store, generations, settings, archive)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class _Home:
     store: Store
     generations: Generations
     settings: Settings
+    archive: ArchiveSettings | None
 
     @property
     def live(self) -> Generation:
@@ -102,6 +106,13 @@ def _segments(home: _Home) -> str:
     return f"removed the sealed segments of {live.id}: `recnews seal` makes others; start services again"
 
 
+def _archive(home: _Home) -> str:
+    live = home.live
+    assert home.archive is not None  # noqa: S101 - a problem of it was found
+    written = refill(live.folder, live.id, live.layout, home.store, home.archive)
+    return f"wrote {written} rows of {live.id} into the archive again"
+
+
 def _snapshot(home: _Home) -> str:
     live = home.live
     renew(live.folder, live.id, live.layout, home.store)
@@ -110,5 +121,5 @@ def _snapshot(home: _Home) -> str:
 
 _REPAIRS: dict[Kind, Callable[[_Home], str]] = {
     "strays": _strays, "stories": _stories, "pending": _pending, "vectors": _vectors, "behaviours": _behaviours,
-    "segments": _segments, "snapshot": _snapshot,
+    "segments": _segments, "archive": _archive, "snapshot": _snapshot,
 }  # fmt: skip

@@ -8,7 +8,7 @@ an earlier text, however far the archive lags behind.
 import time
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -28,6 +28,18 @@ _BLOCK = 5000
 _ASK_EVERY = 2.0
 _REMEMBERED = 20_000
 _WIDER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found in an archive. Ids (n,) of rows that are searched there and are not there (`missing`) or are not
+    what they were (`wrong`), and of rows that nobody has any more (`strange`), as there are after a deletion until
+    something is handed over. `last` is when the newest of the bad ones was published, in microseconds."""
+
+    missing: Int64
+    wrong: Int64
+    strange: Int64
+    last: int
 
 
 class ArchivedIndex:
@@ -163,6 +175,30 @@ class ArchivedIndex:
             self._archive.publish(Mark(mark.version + 1, cut))
             self._leave(cut)
         return len(ids)
+
+    def has_lost(self) -> bool:
+        """Whether fewer rows are in the archive than are searched there: it was emptied, or put back to an earlier
+        state. Raises `ArchiveError`."""
+        return len(self._archive) < len(self._kept)
+
+    def audit(self) -> Audit:
+        """Read every row that is searched in the archive. Raises `ArchiveError`."""
+        self._archive.prepare()
+        ids, published, digests = self._kept.rows()
+        known, right = np.zeros(len(ids), dtype=bool), np.zeros(len(ids), dtype=bool)
+        for start in range(0, len(ids), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            held = self._archive.digests(ids[some])  # first: no read after it is of an earlier state
+            vectors, _ = self._archive.vectors(ids[some])
+            known[some] = held != 0
+            right[some] = (held == digests[some]) & (row_digests(vectors, published[some]) == digests[some])
+        bad = ~right
+        last = int(published[bad].max()) if bad.any() else 0
+        return Audit(ids[~known], ids[known & ~right], np.setdiff1d(self._archive.ids(), self.ids()), last)
+
+    def clear(self, ids: Int64) -> None:
+        """Remove rows from the archive that are no good there. Raises `ArchiveError`."""
+        self._archive.remove(ids)
 
     def drop_others(self, generations: Collection[str]) -> list[str]:
         """Forget in the engine what is left of generations that are not among those named. Raises `ArchiveError`."""

@@ -44,6 +44,11 @@ class Kept:
         """(n,) in microseconds, of all rows."""
         return np.asarray(self._table[1])
 
+    def rows(self) -> tuple[Int64, Int64, Int64]:
+        """Ids, publication times and digests, (n,) each, of what is alive."""
+        ids, published, digests = self._table[:, self.alive]
+        return ids, published, digests
+
     def find(self, ids: Int64) -> Int64:
         """(n,) row of each id, -1 where it is not alive here."""
         rows = self._places.find(np.asarray(ids, dtype=np.int64))

@@ -343,16 +343,18 @@ class Newsroom(Home):
 
     def verify(self) -> "list[Problem]":
         """What is wrong with this home; empty when store, generations and index agree."""
+        from recnews.newsroom.upkeep import archive_settings
         from recnews.verify import verify
 
-        return verify(self.store, self.generations)
+        return verify(self.store, self.generations, archive_settings(self.settings))
 
     def repair(self) -> "Repaired":
         """Make again what is a view of the store and is wrong, and say what is wrong still; articles, events, editors'
         work and what was learned are never touched. Raises `BusyError` during a training."""
+        from recnews.newsroom.upkeep import archive_settings
         from recnews.repair import repair
 
-        return repair(self.store, self.generations, self.settings)
+        return repair(self.store, self.generations, self.settings, archive_settings(self.settings))
 
     def seal(self, now: datetime | None = None) -> list[Segment]:
         """Seal the vectors of older articles into segments, as the settings of the index ask for; those there are then,

@@ -138,6 +138,7 @@ def seal(home: "Home", now: datetime) -> list[Segment]:
     )
     with suppress(BusyError), home.store.alone("archive") if archive_settings(home.settings) else nullcontext():
         _, catalog = home.serving.current()  # as of now: what another machine has handed over is known
+        catalog.recover(home.store)
         catalog.seal(now, settings)
         if isinstance(catalog.index, ArchivedIndex):
             catalog.index.drop_others({catalog.generation, *home.store.vectors.generations()})
