@@ -17,7 +17,7 @@ from recnews.formats import ReadOptions
 from recnews.quarantine import Quarantine
 from recnews.records import EventDraft, Held, Reject
 from recnews.reports import Forgotten
-from recnews.store import STORE_FILE, Forgetting, ReaderIds, Store
+from recnews.store import STORE_FILE, Forgetting, ForgottenReader, ReaderIds, Store
 
 AUDIT_FILE = "audit.jsonl"
 KEY_FILE = "reader.key"
@@ -25,24 +25,57 @@ _KEY_BYTES = 32
 _OLDER = ("before-restore-*", ".restoring-*")  # what `recnews restore` moved aside, or was killed over
 
 
-def forget(store: Store, corpora: Path, user_id: str, now: datetime) -> Forgotten:
+def forget(store: Store, corpora: Path, user_id: str, now: datetime, noted: ReaderIds | None = None) -> Forgotten:
     """Remove all that is held on a reader: their events, the keys only these named, and rejected rows with their id;
-    then every byte of it in the store's files, and write a line without the id into `audit.jsonl`.
+    then every byte of it in the store's files, and write a line without the id into `audit.jsonl`. `noted` has a key:
+    what it makes of the id is kept, so that `forget_again` recognises the reader in an older backup.
 
     Killed at any moment and run again, all is gone. Raises `StorageError`, `BusyError`.
     """
-    quarantine, finder = corpora / "quarantine", _finder(store, user_id)
     with _alone(store, corpora):
-        Quarantine(quarantine, "events", now.date())  # removes what killed runs have left there
-        held = sum(1 for _ in rejected.rows_of(quarantine, finder))
-        events = store.privacy.forget(user_id.strip(), held, now)
-        gone = rejected.forget(quarantine, finder)
-        if unfinished := store.privacy.unfinished():
-            store.privacy.scrub()
-            _audit(corpora / AUDIT_FILE, unfinished)
-            store.privacy.finish(unfinished)
+        events, gone = _remove(store, corpora, user_id, now, noted)
+        _finish(store, corpora)
     older = (found for pattern in _OLDER for found in sorted(corpora.parent.glob(pattern)))
     return Forgotten(events, gone, tuple(str(it) for it in older if (it / "corpora" / STORE_FILE).exists()))
+
+
+def noting(store: Store, corpora: Path, given: bytes | None) -> ReaderIds:
+    """By what it is noted who was forgotten: the key that ids of readers are hashed with, or would be. Raises as
+    `reader_key`."""
+    return store.readers if store.readers.fingerprint else ReaderIds(reader_key(corpora, given))
+
+
+def forget_again(store: Store, corpora: Path, notes: Sequence[ForgottenReader], keys: Iterable[bytes]) -> int:
+    """Forget the readers of whom there is a note by one of the keys, as `forget` did then, and keep the notes; how many
+    there were. Found are those with events, and those whose id stands in a usual column of a rejected row."""
+    if not notes:
+        return 0
+    store.privacy.keep(notes)
+    wanted, keyed = {note.reader: note.at for note in notes}, [ReaderIds(key) for key in keys]
+    ids = {*store.privacy.readers(), *rejected.ids(corpora / "quarantine", formats.reader_columns(ReadOptions()))}
+    found = {one: wanted[by.note(one)] for one in sorted(ids) for by in keyed if by.note(one) in wanted}
+    if found:
+        with _alone(store, corpora):
+            for user_id, at in found.items():
+                _remove(store, corpora, user_id, at, None)
+            _finish(store, corpora)
+    return len(found)
+
+
+def _remove(store: Store, corpora: Path, user_id: str, now: datetime, noted: ReaderIds | None) -> tuple[int, int]:
+    """How many events and how many rejected rows were removed."""
+    quarantine, finder = corpora / "quarantine", _finder(store, user_id)
+    Quarantine(quarantine, "events", now.date())  # removes what killed runs have left there
+    held = sum(1 for _ in rejected.rows_of(quarantine, finder))
+    note = ForgottenReader(noted.note(user_id.strip()), now, noted.fingerprint or b"") if noted else None
+    return store.privacy.forget(user_id.strip(), held, now, note), rejected.forget(quarantine, finder)
+
+
+def _finish(store: Store, corpora: Path) -> None:
+    if unfinished := store.privacy.unfinished():
+        store.privacy.scrub()
+        _audit(corpora / AUDIT_FILE, unfinished)
+        store.privacy.finish(unfinished)
 
 
 def export(store: Store, corpora: Path, user_id: str) -> Held:
@@ -92,11 +125,16 @@ def with_hashed_rejects(
 @contextmanager
 def _alone(store: Store, corpora: Path) -> Iterator[None]:
     """Wait for other runs of what is done in here: they rewrite the same files."""
+    with _locked(corpora), store.alone("removing what is held on readers", wait=True):
+        yield
+
+
+@contextmanager
+def _locked(corpora: Path) -> Iterator[None]:
     lock = os.open(corpora, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with store.alone("removing what is held on readers", wait=True):
-            yield
+        yield
     finally:
         os.close(lock)
 
@@ -125,17 +163,15 @@ def _finder(store: Store, user_id: str) -> rejected.Finder:
 def _make_key(file: Path) -> None:
     """Write a new key as a whole or not at all; one that another process has made meanwhile stays."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(f".{file.name}-{os.getpid()}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:  # noqa: PTH123
-        out.write(secrets.token_bytes(_KEY_BYTES))
-        out.flush()
-        os.fsync(out.fileno())
-    try:
-        os.link(fresh, file)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    with _locked(file.parent):
+        if file.exists():
+            return
+        fresh = file.with_name(f".{file.name}")  # one that was killed has left it, at most
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:  # noqa: PTH123
+            out.write(secrets.token_bytes(_KEY_BYTES))
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(file)
 
 
 def _audit(file: Path, done: Sequence[Forgetting]) -> None:

@@ -76,6 +76,12 @@ def rows_of(folder: Path, finder: Finder) -> Iterator[dict[str, Any]]:
                 yield parsed(line) or {_RAW: line.decode("utf-8", "replace").strip()}
 
 
+def ids(folder: Path, columns: Collection[str]) -> set[str]:
+    """What stands in these columns of rejected rows of reading logs."""
+    rows = (parsed(line) for file in _files(folder) if _of_events(file) for line in _lines(file))
+    return {as_id(row[name]) for row in rows if row for name in columns if row.get(name)} - {""}
+
+
 def forget(folder: Path, finder: Finder) -> int:
     """Take the reader's rows away; how many there were. A file is replaced as a whole, or removed with its last row.
 

@@ -3,32 +3,36 @@
 import json
 import os
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from recnews.config import SETTINGS_FILE, load_settings
+from recnews.config import SETTINGS_FILE, given_reader_key, load_settings
 from recnews.errors import RecnewsError, SchemaError, StorageError, UsageError
 from recnews.generations import Generations
-from recnews.privacy import AUDIT_FILE
+from recnews.privacy import AUDIT_FILE, KEY_FILE, forget_again
 from recnews.repository import Backup, Repository
-from recnews.store import STORE_FILE, Store
+from recnews.store import STORE_FILE, ForgottenReader, ReaderIds, Store, from_micros
 from recnews.verify import Problem, verify
 
 FOLDERS = ("corpora", "indexes")
 KEYS_FILE = "keys.json"
 _ASIDE = "before-restore-"
+_KEY, _NOTES = f"corpora/{KEY_FILE}", "forgotten_readers"
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Which backup was put in place, where the data that was there is now, and how many readers that home had forgotten
-    since the backup was made: they are back."""
+    """Which backup was put in place, where the data that was there is now, and how many readers that had been forgotten
+    since the backup was made were so again; of `forgotten_since` others nobody can tell any more whom: they may be
+    back."""
 
     backup: str
     home: str
     aside: str | None
+    forgotten_again: int
     forgotten_since: int
 
 
@@ -38,8 +42,9 @@ def restore(source: Path, home: Path, replace: bool, now: datetime, name: str | 
 
     Rows go where `store` in the settings says; a database must be empty. With `replace`, what is there is moved into
     `before-restore-…` in the home. Settings and keys of the service that the home has stay: what says where data go,
-    and who was shut out, is of today. Raises `UsageError` when there is data and no `replace`, or `source` holds no
-    such backup; `RecnewsError` when the backup is damaged. Nothing is changed then.
+    and who was shut out, is of today. Who was forgotten after the backup was made, as the home and all backups have
+    noted it, is forgotten in it, too, before it is put in place. Raises `UsageError` when there is data and no
+    `replace`, or `source` holds no such backup; `RecnewsError` when the backup is damaged. Nothing is changed then.
     """
     repository = Repository(source)
     backup = chosen(repository, name)
@@ -54,20 +59,28 @@ def restore(source: Path, home: Path, replace: bool, now: datetime, name: str | 
         problems = check(incoming)
         if problems and not backup.problems:
             raise RecnewsError(f"{source}: the backup {backup.name} is damaged: {problems[0].what}")
-        again, server = _forgotten_since(home, incoming), _server(home, incoming)
+        since = [note for note in _notes(repository, home) if note.at >= backup.moment]
+        keys = _keys(repository, home, incoming)
+        prints = {ReaderIds(key).fingerprint for key in keys}
+        told = {note.at for note in since if note.fingerprint in prints}
+        lost = {note.at for note in since if note.fingerprint not in prints}
+        lost |= {*_forgettings(home)} - {*_forgettings(incoming)} - told
+        local, server = Store(incoming / "corpora"), _server(home, incoming)
         try:
-            aside = _move_aside(home, now) if occupied else None
-            _put_in_place(incoming, home, with_store=server is None)
+            again = forget_again(local, incoming / "corpora", since, keys)
             if server is not None:
                 fill(server, repository, backup)
+                forget_again(server, incoming / "corpora", since, keys)
         finally:
-            if server is not None:
-                server.close()
+            for store in filter(None, (local, server)):
+                store.close()
+        aside = _move_aside(home, now) if occupied else None
+        _put_in_place(incoming, home, with_store=server is None)
     except OSError as error:
         raise StorageError(home, f"cannot be restored ({error})", "check the folder's rights and free space") from error
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
-    return Restored(backup.name, str(home), None if aside is None else str(aside), again)
+    return Restored(backup.name, str(home), None if aside is None else str(aside), again, len(lost))
 
 
 def chosen(repository: Repository, name: str | None) -> Backup:
@@ -125,17 +138,54 @@ def check(home: Path) -> list[Problem]:
         store.close()
 
 
-def _forgotten_since(home: Path, incoming: Path) -> int:
-    """How many readers a home has forgotten of whom the backup still knows."""
-    known = set(_forgettings(incoming))
-    return sum(at not in known for at in _forgettings(home))
+def _notes(repository: Repository, home: Path) -> set[ForgottenReader]:
+    """Who was forgotten, as the home and all backups have noted it."""
+    noted = set(_noted_in(home / "corpora"))
+    for other in repository.backups():
+        for digest in other.tables.get(_NOTES, ()):
+            rows = map(json.loads, repository.chunk(digest).splitlines())
+            noted |= {ForgottenReader(it[0], from_micros(it[1]), b64decode(it[2])) for it in rows}
+    return noted
 
 
-def _forgettings(home: Path) -> Iterator[str]:
+def _noted_in(corpora: Path) -> list[ForgottenReader]:
+    """What the store of a home has noted, if that can still be read."""
+    if not (corpora / STORE_FILE).exists():
+        return []
+    try:
+        store = Store(corpora)
+    except RecnewsError:
+        return []
+    try:
+        return store.privacy.forgotten_readers()
+    except RecnewsError:
+        return []
+    finally:
+        store.close()
+
+
+def _keys(repository: Repository, home: Path, incoming: Path) -> list[bytes]:
+    """All keys there are that ids of readers may have been hashed with. Where the backup has none the latest goes with
+    it: notes were made with that."""
+    found, place = list[bytes](), incoming / ".key"
+    for kept in [it.files[_KEY] for it in repository.backups() if _KEY in it.files]:
+        repository.copy(kept, place)
+        found.append(place.read_bytes())
+        place.unlink()
+    if (home / _KEY).exists():
+        found.append((home / _KEY).read_bytes())
+    if found and not (incoming / _KEY).exists():
+        with open(os.open(incoming / _KEY, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:  # noqa: PTH123
+            out.write(found[-1])
+    given = given_reader_key()
+    return [*found, *([] if given is None else [given])]
+
+
+def _forgettings(home: Path) -> Iterator[datetime]:
     file = home / "corpora" / AUDIT_FILE
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
         try:
-            yield str(json.loads(line)["at"])
+            yield datetime.fromisoformat(json.loads(line)["at"])
         except (ValueError, KeyError, TypeError):  # a line that was cut off; forgetting writes it again
             continue
 

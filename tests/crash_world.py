@@ -49,6 +49,7 @@ DEADLINE = 120.0
 USERS = ("reads football", "reads finance", "has just come")
 _FOLDER_CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate", "tempfile.mkdtemp")
 _WATCHED = frozenset((*_FOLDER_CHANGES, "open", "sqlite3.connect", "fcntl.flock"))
+_RANDOM = {"seq", "reader", "fingerprint"}  # change numbers, and what a key gives that each home makes for itself
 _COUNTERS = {"article_ids", "change_counter", "indexed_through"}
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -125,7 +126,7 @@ def state_of(home: Path) -> dict[str, Any]:
         state["keys"] = database.execute("SELECT id, key FROM article_ids ORDER BY id").fetchall()
         listed = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for table in sorted({name for (name,) in listed} - _COUNTERS):
-            columns = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})") if name != "seq"]
+            columns = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})") if name not in _RANDOM]
             rows = database.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
             state[table] = sorted(rows, key=repr)
     state["files"] = {
@@ -194,6 +195,8 @@ def _content(path: Path) -> str:
         return "folder"
     if path.name == ".train.lock":
         return "lock"
+    if path.name == "reader.key":
+        return "random"
     content = path.read_bytes()
     if path.name == "manifest.json":
         content = json.dumps({**json.loads(content), "created_at": ""}, sort_keys=True).encode()

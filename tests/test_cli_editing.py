@@ -148,7 +148,7 @@ def test_backup_and_restore(home: Path, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     name = listed[0]["name"]
     told = answer(fresh, "restore", str(copy), "--backup", name)
-    assert told == {"backup": name, "home": str(fresh), "aside": None, "forgotten_since": 0}
+    assert told == {"backup": name, "home": str(fresh), "aside": None, "forgotten_again": 0, "forgotten_since": 0}
     assert feed(fresh) == before
     (copy / "recnews-backups.json").unlink()
     assert "is no folder of backups" in run(fresh, "restore", str(copy), "--replace", code=2).stderr

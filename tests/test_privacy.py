@@ -22,7 +22,8 @@ from recnews.repository import Repository
 from recnews.restore import restore
 from recnews.store import STORE_FILE, ReaderIds, Store
 from tests.cli_world import SMALL, answer, environment, process, run
-from tests.worlds import HOUR, NOW, articles, read, small_settings
+from tests.service_world import running
+from tests.worlds import DAY, HOUR, NOW, articles, read, small_settings
 
 ANN, BOB = "reader-ann-7391", "reader-bob-2846"
 KEY = bytes(range(32))
@@ -310,12 +311,86 @@ def test_forgetting_reaches_backups(world: Newsroom, tmp_path: Path) -> None:
         assert restored.status().forgotten == 1, "what was learned knows the reader still"
 
 
-def test_a_reader_forgotten_since_a_backup_is_told_of_when_it_is_restored(world: Newsroom, tmp_path: Path) -> None:
-    world.backup(tmp_path / "backups", now=NOW)
-    world.readers.forget(ANN, now=NOW)
+def test_a_reader_forgotten_over_http_is_not_in_a_backup_that_is_restored(world: Newsroom, tmp_path: Path) -> None:
+    """Not into the same home, nor, by what later backups know, into an empty one; and none of it is kept in clear."""
+    folder = tmp_path / "backups"
+    before = datetime.now(UTC) - DAY
+    world.backup(folder, now=before)
     world.close()
+    with running(world.home, workers=1) as service:
+        assert service.ask("DELETE", f"/v1/users/{ANN}").is_success
+    assert places(world.home, ANN) == set()
+    with Newsroom.open(world.home, small_settings()) as room:
+        [note] = room.store.privacy.forgotten_readers()
+        key = (room.corpora / privacy.KEY_FILE).read_bytes()
+        assert note.reader == ReaderIds(key).note(ANN) == ReaderIds(key).note(hashed(ANN, key))
+        assert note.reader != ReaderIds(bytes(32)).note(ANN)
+        room.backup(folder, now=before + HOUR)
+    assert len(Repository(folder).backups()) == 2
+    old = Repository(folder).backups()[0].name
+    told = run(world.home, "restore", str(folder), "--backup", old, "--replace").stdout
+    assert "forgotten since that backup, and not brought back: 1 reader" in told
+    assert "may be back" not in told
+    fresh = restore(folder, tmp_path / "fresh", replace=False, now=NOW, name=old)
+    assert (fresh.forgotten_again, fresh.forgotten_since) == (1, 0)
+    for place in (world.home, tmp_path / "fresh"):
+        kept = {it for it in places(place, ANN) if not it.startswith("before-restore-")}
+        assert kept == set()
+        with Newsroom.open(place, small_settings()) as room:
+            assert room.verify() == []
+            assert room.readers.export(ANN).events == ()
+            assert len(room.readers.export(BOB).events) == 5
+            assert len(room.readers.export(BOB).rejected) == 2
+            assert room.store.privacy.forgotten_readers() == [note], "for the next restore"
+    assert (
+        run(tmp_path / "fresh", "restore", str(folder), "--backup", old, "--replace").stdout.count("1 reader") == 1
+    ), "as before"
+
+
+def test_a_reader_who_came_back_is_not_forgotten_again(world: Newsroom, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    world.backup(folder, quick=True, now=NOW)
+    world.readers.forget(ANN, now=NOW + HOUR)
+    world.record(ANN, "足球-0", at=NOW + 2 * HOUR)
+    world.backup(folder, quick=True, now=NOW + 3 * HOUR)
+    for backup, events in zip(Repository(folder).backups(), (0, 1), strict=True):
+        place = tmp_path / backup.name
+        restore(folder, place, replace=False, now=NOW, name=backup.name)
+        with Newsroom.open(place, small_settings()) as room:
+            assert len(room.readers.export(ANN).events) == events
+
+
+def test_a_reader_unknown_by_now_is_not_brought_back_either(world: Newsroom, tmp_path: Path) -> None:
+    """Their events were pruned, and stand in an older backup."""
+    world.backup(tmp_path / "backups", now=NOW)
+    with world.store._database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM events")
+    assert world.readers.forget(ANN, now=NOW + HOUR).events == 0
+    world.close()
+    done = restore(tmp_path / "backups", world.home, replace=True, now=NOW + HOUR)
+    assert (done.forgotten_again, done.forgotten_since) == (1, 0)
+
+
+def test_a_note_that_no_key_can_read_is_told_of(world: Newsroom, tmp_path: Path) -> None:
+    world.backup(tmp_path / "backups", now=NOW)
+    world.readers.forget(ANN, now=NOW + HOUR)
+    world.close()
+    (world.home / "corpora" / privacy.KEY_FILE).unlink()
     told = run(world.home, "restore", str(tmp_path / "backups"), "--replace").stdout
     assert "1 reader forgotten since that backup may be back: run `recnews forget USER` for each again" in told
+
+
+def test_hashed_readers_are_not_brought_back(private: Newsroom, tmp_path: Path) -> None:
+    private.record(ANN, "足球-0", at=NOW)
+    private.record(BOB, "足球-0", at=NOW)
+    private.backup(tmp_path / "backups", now=NOW)
+    private.readers.forget(ANN, now=NOW + HOUR)
+    private.close()
+    done = restore(tmp_path / "backups", private.home, replace=True, now=NOW + HOUR)
+    assert (done.forgotten_again, done.forgotten_since) == (1, 0)
+    with Newsroom.open(private.home, HASHING) as room:
+        assert room.readers.export(ANN).events == ()
+        assert len(room.readers.export(BOB).events) == 1
 
 
 def test_no_reader_is_forgotten_when_a_folder_holds_no_backups(world: Newsroom, tmp_path: Path) -> None:

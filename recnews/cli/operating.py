@@ -130,8 +130,8 @@ def restore(
     """Put a backup in the place of the home's data. Stop whatever uses the home first.
 
     The backup is checked before anything is touched, and nothing is thrown away: with --replace, what was there is
-    moved into a folder before-restore-... in the home. Readers whom the home has forgotten since the backup was made
-    are told in number: forget them again, or forget in backups at once (`recnews forget --backups`).
+    moved into a folder before-restore-... in the home. Readers who were forgotten since the backup was made are
+    forgotten in it again; those whom nobody can tell any more are counted.
     """
     # No newsroom is opened: that would create the very store that must not be there.
     from recnews import restore as restoring

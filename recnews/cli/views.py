@@ -293,6 +293,8 @@ def restored(done: "Restored") -> list[str]:
     lines = [f"restored {done.backup} into {done.home}"]
     if done.aside:
         lines.append(f"what was there is in {done.aside}")
+    if done.forgotten_again:
+        lines.append(f"forgotten since that backup, and not brought back: {many(done.forgotten_again, 'reader')}")
     if done.forgotten_since:
         lines.append(
             f"{many(done.forgotten_since, 'reader')} forgotten since that backup may be back: "

@@ -39,21 +39,23 @@ class Readers:
     def forget(self, user_id: str, *, backups: Sequence[str | Path] = (), now: datetime | None = None) -> Forgotten:
         """Remove all that is held on a reader, to the last byte: events, article keys that only these named, rejected
         rows with their id. The store is written anew for it. `Status.forgotten` counts it until the next training.
-        `backups` are folders of backups in which the reader is forgotten, too.
+        `backups` are folders of backups in which the reader is forgotten, too. A keyed hash of the id is kept, by which
+        a restore of any other backup that is older forgets the reader again.
 
         A reader who is not known is forgotten already. Killed at any moment and run again, all is gone. Raises
         `StorageError`; `BusyError` while another process reads an older state of the store, or makes a backup;
         `UsageError` for a folder that is none of backups, before anything is removed.
         """
         from recnews.erasure import forget_in_backups
-        from recnews.privacy import forget
+        from recnews.privacy import forget, noting
         from recnews.repository import Repository
 
         writable(user_id)
         moment, folders = aware(now), [Repository(Path(folder).absolute()).folder for folder in backups]
-        forgotten = forget(self._home.store, self._home.corpora, user_id, moment)
-        count_log(self._home)
         key = given_reader_key()
+        noted = noting(self._home.store, self._home.corpora, key)
+        forgotten = forget(self._home.store, self._home.corpora, user_id, moment, noted)
+        count_log(self._home)
         changed = [
             f"{folder}: {name}" for folder in folders for name in forget_in_backups(folder, user_id, moment, key)
         ]

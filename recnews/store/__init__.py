@@ -13,7 +13,7 @@ from recnews.store.events import Events, LoggedEvent
 from recnews.store.guesses import GivenCategory, Guesses
 from recnews.store.listing import CameIn, Listing, Published, ReadBy
 from recnews.store.on_sqlite import SqliteDatabase
-from recnews.store.privacy import Forgetting, Privacy
+from recnews.store.privacy import Forgetting, ForgottenReader, Privacy
 from recnews.store.pruning import Pruning
 from recnews.store.readers import ReaderIds
 from recnews.store.readings import Hours, Pairs, ReadAges, Readings
@@ -34,6 +34,7 @@ __all__ = [
     "CameIn",
     "Change",
     "Forgetting",
+    "ForgottenReader",
     "GivenCategory",
     "Guesses",
     "Hours",

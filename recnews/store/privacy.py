@@ -9,9 +9,17 @@ from sqlalchemy import Connection, delete, exists, insert, literal, select, upda
 from recnews.errors import BusyError, SettingsError
 from recnews.records import HeldEvent
 from recnews.store.database import Database, count_rows, from_micros, next_change, to_micros
-from recnews.store.dialects import among
+from recnews.store.dialects import among, insert_or
 from recnews.store.readers import ReaderIds
-from recnews.store.schema import article_ids, articles, behaviour_through, events, forgotten, reader_key
+from recnews.store.schema import (
+    article_ids,
+    articles,
+    behaviour_through,
+    events,
+    forgotten,
+    forgotten_readers,
+    reader_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,15 @@ class Forgetting:
     at: datetime
     events: int
     rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenReader:
+    """Whom, as a keyed hash: `fingerprint` tells which key, and not the key."""
+
+    reader: str
+    at: datetime
+    fingerprint: bytes
 
 
 class Privacy:
@@ -48,12 +65,32 @@ class Privacy:
             for row in rows
         ]
 
-    def forget(self, user_id: str, rejected: int, now: datetime) -> int:
-        """Delete a reader's events, and the keys that only they have named; how many events that was. One transaction.
+    def readers(self) -> list[str]:
+        """All readers with events, as their ids are kept."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(events.c.user_id).distinct()).scalars())
+
+    def forgotten_readers(self) -> list[ForgottenReader]:
+        """Who was forgotten, one for each time."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(forgotten_readers).order_by(forgotten_readers.c.at)).all()
+        return [ForgottenReader(row.reader, from_micros(row.at), bytes(row.fingerprint)) for row in rows]
+
+    def keep(self, notes: Sequence[ForgottenReader]) -> None:
+        """Keep notes of another store."""
+        with self._database.write() as connection:
+            for note in notes:
+                _keep(connection, note)
+
+    def forget(self, user_id: str, rejected: int, now: datetime, note: ForgottenReader | None = None) -> int:
+        """Delete a reader's events, and the keys that only they have named; how many events that was. One transaction,
+        with the `note` of whom.
 
         `rejected` counts what else is held and about to be removed. Their bytes are gone only after `scrub`.
         """
         with self._database.write() as connection:
+            if note is not None:
+                _keep(connection, note)
             mine = delete(events).where(events.c.user_id == self._readers(user_id)).returning(events.c.article_id)
             named = list(connection.execute(mine).scalars())
             forget_keys(connection, set(named))
@@ -124,6 +161,11 @@ class Privacy:
                 connection.execute(delete(events).where(mine))
             connection.execute(insert(reader_key).values(fingerprint=self._readers.fingerprint, clean=int(not plain)))
         return bool(plain)
+
+
+def _keep(connection: Connection, note: ForgottenReader) -> None:
+    values = {"reader": note.reader, "at": to_micros(note.at), "fingerprint": note.fingerprint}
+    connection.execute(insert_or(connection, forgotten_readers).values(values).on_conflict_do_nothing())
 
 
 def same_key(connection: Connection, readers: ReaderIds, path: str) -> None:

@@ -23,6 +23,10 @@ class ReaderIds:
             return user_id
         return f"keyed:{blake2b(user_id.encode(), key=self._key, digest_size=20).hexdigest()}"
 
+    def note(self, user_id: str) -> str:
+        """What is kept of one who was forgotten: a hash of the id's hash, which the store had so far, by the key."""
+        return f"forgotten:{blake2b(b'forgotten ' + self(user_id).encode(), key=self._key or b'').hexdigest()[:40]}"
+
     @property
     def fingerprint(self) -> bytes | None:
         """What tells this key from another one and does not tell the key; None without one."""

@@ -229,6 +229,15 @@ forgotten = _table(
     Column("done", Integer, nullable=False, server_default="0"),
 )
 
+# Whom, as keyed hashes, so that a restore of an older backup does not bring them back; `fingerprint` tells the key.
+forgotten_readers = _table(
+    "forgotten_readers",
+    Column("reader", Words, primary_key=True),
+    Column("at", Whole, primary_key=True, autoincrement=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    rowid=False,
+)
+
 # No row while ids of readers are kept as they come; else one, that tells with which key they are hashed. `clean`: no
 # byte of a plain id is left.
 reader_key = _table(
@@ -297,7 +306,12 @@ def _step_4(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_step_1, _step_2, _step_3, _step_4)
+def _step_5(connection: Connection) -> None:
+    """Version 5: who was forgotten, as keyed hashes."""
+    forgotten_readers.create(connection, checkfirst=True)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_step_1, _step_2, _step_3, _step_4, _step_5)
 
 
 def found_version(connection: Connection) -> int:

@@ -99,3 +99,24 @@ def test_pruning_and_repairing_on_a_server(trained: Path, tmp_path: Path, addres
         repaired = room.repair()
         assert repaired.left == (), repaired
         assert len(repaired.done) == 2
+
+
+def test_a_reader_forgotten_on_a_server_is_not_brought_back(postgres: Postgres, tmp_path: Path, address: str) -> None:
+    """By what a later backup has noted, an older one is restored into an empty database without them."""
+    home, folder, fresh = tmp_path / "home", tmp_path / "backups", tmp_path / "fresh"
+    for place in (home, fresh):
+        place.mkdir()
+    (home / "recnews.toml").write_text(f'store = "{address}"\n{SMALL}')
+    with Newsroom.open(home) as room:
+        room.record_many([read("ann", "waiting for it"), read("bob", "足球-0")])
+        old = room.backup(folder, now=NOW).name
+        room.readers.forget("ann", now=NOW + DAY)
+        room.backup(folder, now=NOW + 2 * DAY)
+    with database(postgres, "template1") as empty:
+        (fresh / "recnews.toml").write_text(f'store = "{empty}"\n{SMALL}')
+        done = restore(folder, fresh, replace=False, now=NOW, name=old)
+        assert (done.forgotten_again, done.forgotten_since) == (1, 0)
+        with Newsroom.open(fresh) as room:
+            assert [len(room.readers.export(user).events) for user in ("ann", "bob")] == [0, 1]
+            assert set(room.store.articles.ids(["waiting for it", "足球-0"])) == {"足球-0"}
+            assert len(room.store.privacy.forgotten_readers()) == 1
