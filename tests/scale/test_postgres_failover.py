@@ -1,20 +1,28 @@
 """A primary with a standby that confirms each commit: the primary is killed under load, and the standby takes over."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from recnews.formats import to_row
 from recnews.newsroom import Newsroom
 from recnews.store import Store
 from tests.conftest import settings_at
 from tests.scale.postgres import Postgres
-from tests.service_world import running, until
-from tests.worlds import NOW, article, articles, read
+from tests.service_world import Service, running, until
+from tests.worlds import DAY, NOW, article, articles, read
+
+ROOT = Path(__file__).parents[2]
 
 
 class Pair:
@@ -128,6 +136,81 @@ def test_the_primary_is_killed_under_load(pair: Pair, tmp_path: Path) -> None:
     kept = {event.user_id for event in store.events.since(0, 1_000_000)}
     store.close()
     assert set(acknowledged) <= kept
+
+
+def test_articles_that_come_while_the_primary_is_killed(pair: Pair, tmp_path: Path) -> None:
+    """Over HTTP and by `recnews ingest`: what was acknowledged is there after it, in feeds and as neighbour."""
+    home = tmp_path / "home"
+    with Newsroom.open(home, settings_at(pair.address)) as newsroom:
+        newsroom.ingest(articles(["足球", "金融"], 8))
+        newsroom.train()
+    (home / "recnews.toml").write_text(f"store = '{pair.address}'\nreplica = '{pair.replica}'\n", encoding="utf-8")
+    acknowledged: list[str] = []
+    done = threading.Event()
+
+    def hand_in(service: Service, refused: list[httpx.Response]) -> None:
+        number = 0
+        with httpx.Client(base_url=service.url, timeout=30) as client:
+            while not done.is_set():
+                number += 1
+                answer = client.post("/v1/articles", json=row(f"http-{number}"))
+                if answer.is_success:
+                    acknowledged.append(answer.json()["id"])
+                else:
+                    refused.append(answer)
+                    time.sleep(0.05)
+
+    def ingest(failed: list[str]) -> None:
+        """As an editor's script would: a file after the other, each again until it is taken."""
+        number = 0
+        while not done.is_set():
+            keys = [f"file-{number}-{line}" for line in range(5)]
+            file = tmp_path / f"{number}.jsonl"
+            file.write_text("".join(json.dumps(row(key)) + "\n" for key in keys), encoding="utf-8")
+            command = [sys.executable, "-m", "recnews", "--home", str(home), "ingest", str(file)]
+            tried = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+            if tried.returncode == 0:
+                acknowledged.extend(keys)
+                number += 1
+            else:
+                failed.append(tried.stderr)
+
+    def by(kind: str) -> list[str]:
+        return [key for key in acknowledged if key.startswith(kind)]
+
+    with running(home, workers=1) as service:
+        refused, failed = list[httpx.Response](), list[str]()
+        threads = [
+            threading.Thread(target=hand_in, args=(service, refused)), threading.Thread(target=ingest, args=(failed,)),
+        ]  # fmt: skip
+        for thread in threads:
+            thread.start()
+        until(lambda: len(by("http")) >= 10 and len(by("file")) >= 10, service)
+        pair.primary.kill()
+        until(lambda: len(refused) >= 3 and len(failed) >= 1, service)
+        pair.standby.promote()
+        pair.standby.sql("ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()")
+        before = len(by("http")), len(by("file"))
+        until(lambda: len(by("http")) >= before[0] + 5 and len(by("file")) >= before[1] + 10, service)
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert {answer.status_code for answer in refused} == {503}
+    assert all("postgresql://" in told and "Traceback" not in told for told in failed), failed
+    with Newsroom.open(home) as newsroom:
+        assert set(acknowledged) <= {it.key for it in newsroom.articles(limit=100_000)}
+        assert newsroom.verify() == []
+        assert newsroom.status().pending == 0
+        feed = {it.key for it in newsroom.recommend("nobody", k=10_000, at=NOW + DAY)}
+        assert set(acknowledged) <= feed
+        near = newsroom.neighbors(article=acknowledged[-1], k=10_000, at=NOW + DAY)
+        assert set(acknowledged) - {acknowledged[-1]} <= {it.key for it in near.articles}
+
+
+def row(key: str) -> dict[str, object]:
+    """An article unlike the others: copies would be one story, of which a feed shows one."""
+    draft = replace(article("足球", crc32(key.encode()), NOW, words=40), key=key, title=f"足球 {key}")
+    return dict(to_row(draft)) | {"published_at": NOW.isoformat()}
 
 
 def test_a_node_starts_while_the_primary_is_gone(pair: Pair, tmp_path: Path) -> None:
