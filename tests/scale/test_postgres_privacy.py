@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from recnews.errors import BusyError
 from recnews.newsroom import Newsroom
-from recnews.store import Store
+from recnews.store import Store, on_postgres
 from tests.conftest import settings_at
 from tests.scale.postgres import Postgres
 from tests.worlds import NOW, articles, read
@@ -65,24 +66,20 @@ def test_forgotten_to_the_last_byte(server: Postgres, tmp_path: Path) -> None:
         assert len(room.readers.export(STAYS).events) == 200
 
 
-def test_an_older_state_that_is_read_is_waited_for(server: Postgres, tmp_path: Path) -> None:
+def test_an_older_state_that_is_read_is_waited_for(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its rows cannot be vacuumed; what is told then is that it is not done."""
-    from recnews.errors import BusyError
-    from recnews.store import on_postgres
-
+    monkeypatch.setattr(on_postgres, "WAIT_SECONDS", 1)
     address = server.address("news")
     reader, store = Store(tmp_path / "one", address=address), Store(tmp_path / "two", address=address)
     store.events.add([read(GONE[0], "足球-0")])
-    waited, on_postgres.WAIT_SECONDS = on_postgres.WAIT_SECONDS, 1
-    try:
-        with reader.one_view():
-            assert reader.events.counts()[0] == 1
-            store.privacy.forget(GONE[0], 0, NOW)
-            with pytest.raises(BusyError, match="an earlier state of"):
-                store.privacy.scrub()
-        store.privacy.scrub()
-        assert holding(server, GONE[0]) == []
-    finally:
-        on_postgres.WAIT_SECONDS = waited
-        reader.close()
-        store.close()
+    with reader.one_view():
+        assert reader.events.counts()[0] == 1
+        store.privacy.forget(GONE[0], 0, NOW)
+        with pytest.raises(BusyError, match="an earlier state of"):
+            store.privacy.scrub()
+    store.privacy.scrub()
+    assert holding(server, GONE[0]) == []
+    reader.close()
+    store.close()
