@@ -6,6 +6,7 @@ came from; files as they are. What is a view (index snapshots, sealed segments) 
 
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from recnews.restore import FOLDERS, KEYS_FILE, check, write_home
 from recnews.store import STORE_FILE, Store
 from recnews.verify import Problem
 
-_ATTEMPTS = 5
+_ATTEMPTS, _NOTE = 5, ".backups"
 _CHUNK = 1 << 20
 _LONGEST = 8 * _CHUNK
 
@@ -86,7 +87,26 @@ def backup(
             made, problems = (taking.take(name, now), []) if quick else _tried(taking, name, now)
             repository.commit(made)
             removed = retire(repository, keep) if keep is not None and not problems else ()
+    _note(home, target)
     return Backed(made.name, str(target), tuple(problems), repository.written, removed)
+
+
+def _note(home: Path, folder: Path) -> None:
+    """Remember where backups lie, for `last_backup`; one that is made is one all the same where that cannot be."""
+    with suppress(OSError):
+        fresh = home / "corpora" / f"{_NOTE}.new"
+        fresh.write_text(str(folder), encoding="utf-8")
+        fresh.replace(home / "corpora" / _NOTE)
+
+
+def last_backup(home: Path) -> tuple[Path, Backup | None] | None:
+    """The folder that backups of this home were last made in, and the latest that is in it; None when none was made.
+    Raises `UsageError` when the folder is none of backups any more, `DamagedBackupError`."""
+    note = home / "corpora" / _NOTE
+    if not note.exists():
+        return None
+    repository = Repository(Path(note.read_text(encoding="utf-8")))
+    return repository.folder, max(repository.backups(), key=lambda it: it.moment, default=None)
 
 
 def retire(repository: Repository, keep: int) -> tuple[str, ...]:

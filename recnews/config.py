@@ -387,6 +387,15 @@ class IndexSettings(_Section):
         return int(TypeAdapter(ByteSize).validate_python(self.memory)) if self.memory else None
 
 
+class DoctorSettings(_Section):
+    """What `recnews doctor` complains about."""
+
+    backup_days: float = Field(default=2.0, gt=0, le=36_500)
+    """The latest backup that was made from here is older."""
+    standby_bytes: int = Field(default=16_777_216, ge=0)
+    """The standby is further behind in the log of changes; it is not read from then."""
+
+
 class ServiceSettings(_Section):
     """What `recnews serve` takes and bears. Limits hold in each worker; see docs/service.md."""
 
@@ -446,6 +455,7 @@ class Settings(_Section):
     watch: WatchSettings = WatchSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
+    doctor: DoctorSettings = DoctorSettings()
     service: ServiceSettings = ServiceSettings()
 
     @field_validator("store", "replica")

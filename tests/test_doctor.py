@@ -5,14 +5,16 @@ import json
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from recnews.doctor import Finding, examine
 from recnews.generations import Generations
+from recnews.newsroom import Newsroom
 from tests.cli_world import answer, environment, process, run
+from tests.worlds import small_settings
 
 SECRET = "hunter2hunter2"  # noqa: S105
 
@@ -26,11 +28,13 @@ def to_do(home: Path) -> list[Finding]:
 
 
 def test_a_healthy_home(home: Path, tmp_path: Path) -> None:
+    with Newsroom.open(home, small_settings()) as room:
+        room.backup(tmp_path / "backups", quick=True)
     found = examine(home, now())
     assert [it for it in found if it.state != "fine"] == []
     assert {it.area for it in found} == {
         "versions", "processor", "rights", "disk", "clock", "settings", "locks", "store", "generation", "index",
-        "queues",
+        "queues", "backup",
     }  # fmt: skip
     assert to_do(tmp_path / "not made yet") == []
 
@@ -85,15 +89,40 @@ def test_a_training_that_goes_on_is_noted(home: Path) -> None:
         assert "`recnews watch` is going on" in [it.what for it in examine(home, now())]
 
 
+def test_the_age_of_the_latest_backup(home: Path, tmp_path: Path) -> None:
+    def told(state: str) -> str:
+        [found] = [it for it in examine(home, now()) if it.area == "backup"]
+        assert found.state == state, found
+        return found.what
+
+    folder = tmp_path / "backups"
+    assert told("note") == "no backup was made from here"
+    with Newsroom.open(home, small_settings()) as room:
+        room.backup(folder, quick=True, now=now() - timedelta(days=3))
+        assert told("act") == f"the latest in {folder} is 3.0 days old"
+        (home / "recnews.toml").write_text("[doctor]\nbackup_days = 4\n")
+        assert told("fine") == f"the latest in {folder} is 3.0 days old"
+        room.backup(folder, quick=True)
+        assert told("fine") == f"the latest in {folder} is 0.0 days old"
+        (home / "recnews.toml").unlink()
+        assert told("fine") == f"the latest in {folder} is 0.0 days old"
+        with room.store._database.write() as connection:
+            connection.exec_driver_sql("UPDATE vectors SET vector = zeroblob(length(vector)) WHERE article_id = 7")
+        assert room.backup(folder).problems
+        assert "something was wrong with the home: 1 of 48 stored vectors" in told("act")
+    folder.rename(tmp_path / "gone")
+    assert "is no folder of backups" in told("act")
+
+
 def test_what_a_restore_moved_aside_is_noted(home: Path) -> None:
     (home / "before-restore-20260310T120000").mkdir()
-    [note] = [it for it in examine(home, now()) if it.state == "note"]
+    [note] = [it for it in examine(home, now()) if it.state == "note" and it.area == "disk"]
     assert "before-restore-20260310T120000" in note.remedy
 
 
 def test_on_the_command_line(home: Path) -> None:
     assert run(home, "doctor").stdout.endswith("all is well\n")
-    assert all(it["state"] == "fine" for it in answer(home, "doctor")["findings"])
+    assert all(it["state"] == "fine" for it in answer(home, "doctor")["findings"] if it["area"] != "backup")
     (home / "recnews.toml").write_text("[service]\npage = 900\ndepth = 100\n")
     shown = run(home, "doctor", code=1).stdout
     assert "ACT" in shown

@@ -15,7 +15,7 @@ def backups(home: Path, tmp_path: Path) -> Path:
     """Of a home that is used."""
     with Newsroom.open(home, small_settings()) as room:
         room.record_many([read("ann", f"足球-{number}") for number in range(3)])
-        room.backup(tmp_path / "backups", now=NOW)
+        room.backup(tmp_path / "backups")
     return tmp_path / "backups"
 
 

@@ -135,6 +135,31 @@ def test_a_killed_worker_loses_nothing_that_was_acknowledged(home: Path) -> None
     assert_all_there(home, taken)
 
 
+def test_what_a_killed_service_left_behind_is_removed_by_the_next(home: Path, tmp_path: Path) -> None:
+    """And not what one has that runs."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+
+    def folders() -> set[str]:
+        return {path.name for path in place.glob("recnews-service-*")}
+
+    env = {"TMPDIR": str(place)}
+    with running(home, workers=1, env=env) as service:
+        [left] = folders()
+        service.process.kill()
+        service.process.wait()
+    assert folders() == {left}
+    with running(home, workers=1, env=env):
+        [first] = folders()
+        assert first != left
+        with running(home, workers=1, env=env) as other:
+            assert len(folders()) == 2
+            assert first in folders()
+            assert other.ask("GET", "/metrics").is_success
+        assert folders() == {first}
+    assert folders() == set()
+
+
 def test_a_killed_parent_loses_nothing_and_leaves_nobody(home: Path) -> None:
     taken: dict[str, set[str]] = {"articles": set(), "events": set()}
     with running(home) as service, asking(*[hand_in(service, taken, threading.Event())] * 2):

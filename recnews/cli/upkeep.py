@@ -45,8 +45,9 @@ def prune(
 def doctor(as_json: common.Json = False, home: common.Home = None) -> None:
     """Look at everything a home needs to serve, and say what to do about what is not well.
 
-    Versions, settings, disk, rights, clock, generations, store, locks, engines, and what waits. Nothing is changed, and
-    no secret is shown. Exits with 1 when something needs doing. `recnews verify` looks deeper into the data.
+    Versions, settings, disk, rights, clock, generations, store, standby, locks, engines, the latest backup, and what
+    waits. Nothing is changed, and no secret is shown. Exits with 1 when something needs doing. `recnews verify` looks
+    deeper into the data.
     """
     from recnews.config import home_folder
     from recnews.doctor import examine

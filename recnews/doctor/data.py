@@ -3,9 +3,10 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from recnews.backup import last_backup
 from recnews.catalog import Catalog
 from recnews.config import Settings
 from recnews.doctor.finding import Finding, State
@@ -31,6 +32,7 @@ def look(home: Path, settings: Settings, now: datetime) -> Iterator[Finding]:
     if not settings.store.get_secret_value() and not (home / "corpora" / STORE_FILE).exists():
         yield Finding("store", "note", f"{home} holds no store yet", "`recnews ingest` makes one")
         return
+    yield from _backups(home, settings, now)
     try:
         yield from _inside(home, settings, now)
     except UnreachableError as error:
@@ -82,14 +84,52 @@ def _engines(settings: Settings) -> Iterator[Finding]:
         yield Finding("archive", "fine", f"{kind} answers")
 
 
+def _backups(home: Path, settings: Settings, now: datetime) -> Iterator[Finding]:
+    try:
+        found = last_backup(home)
+    except (RecnewsError, OSError) as error:
+        yield Finding(
+            "backup", "act", str(error), "see that its disk is there, or `recnews backup` into another folder"
+        )
+        return
+    folder, latest = found or (home, None)
+    if latest is None:
+        yield Finding("backup", "note", "no backup was made from here", "`recnews backup DIR`, every night")
+        return
+    age = now - latest.moment
+    told = f"the latest in {folder} is {age / timedelta(days=1):.1f} days old"
+    if latest.problems:
+        what = f"{told}, and something was wrong with the home: {latest.problems[0]}"
+        yield Finding("backup", "act", what, "`recnews verify` says what to do")
+    elif age > timedelta(days=settings.doctor.backup_days):
+        yield Finding("backup", "act", told, f"see why `recnews backup {folder}` has not run; doctor.backup_days")
+    else:
+        yield Finding("backup", "fine", told)
+
+
+def _standby(store: Store, settings: Settings) -> Iterator[Finding]:
+    behind = store.standby_behind()
+    if behind is None:
+        remedy = "start it, or mend `replica` in the settings; was it promoted? then set up another one"
+        yield Finding("standby", "act", "does not answer, or is no standby any more", remedy)
+    elif behind > settings.doctor.standby_bytes:
+        what = f"{behind / 1e6:.1f} MB behind: the primary answers meanwhile"
+        yield Finding("standby", "act", what, "see its log, its disk and the network; doctor.standby_bytes")
+    else:
+        yield Finding("standby", "fine", f"answers, {behind:,} bytes behind")
+
+
 def _inside(home: Path, settings: Settings, now: datetime) -> Iterator[Finding]:
     key = home / "corpora" / KEY_FILE
     readers = ReaderIds(key.read_bytes()) if settings.privacy.hash_ids and key.exists() else None
-    store = Store(home / "corpora", readers, settings.store.get_secret_value())
+    replica = settings.replica.get_secret_value()
+    store = Store(home / "corpora", readers, settings.store.get_secret_value(), replica)
     generations = Generations(home / "indexes")
     try:
         told = f"{store.place}: schema version {store.rows.version}, {store.articles.count():,} articles"
         yield Finding("store", "fine", told)
+        if replica:
+            yield from _standby(store, settings)
         yield from _generation(store, generations, settings, now)
         if settings.share_generations and settings.store.get_secret_value():
             yield from _shared(store, generations)

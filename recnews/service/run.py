@@ -1,5 +1,6 @@
 """Starting the service: checks, workers, and a graceful end."""
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -19,6 +20,7 @@ from recnews.service.plan import Plan
 
 # The workers share the cores: a feed is too small to be cut up, and threads that wait for each other only spin.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_PREFIX = "recnews-service-"
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
@@ -44,8 +46,8 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
         raise UsageError(
             f"without keys only this machine is answered; before listening on {listening.host}, `recnews keys create`"
         )
-    folder = tempfile.mkdtemp(prefix="recnews-serve-")
-    metrics = Path(folder) / "metrics"
+    folder, held = _own_folder(Path(tempfile.gettempdir()))
+    metrics = folder / "metrics"
     metrics.mkdir()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     for name in _THREADS:
@@ -55,7 +57,7 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
     logs.set_up(listening.log_ids)
     # uvicorn sends itself the signal again once it has stopped; what follows below must still be done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Plan(str(home), folder, listening.host, listening.log_ids, os.getpid(), secrets.token_hex(32)).export()
+    Plan(str(home), str(folder), listening.host, listening.log_ids, os.getpid(), secrets.token_hex(32)).export()
     keeper = subprocess.Popen([sys.executable, "-m", "recnews.service.house", str(home), str(os.getpid())])  # noqa: S603 - this very program
     try:
         uvicorn.run(
@@ -67,3 +69,36 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
         keeper.send_signal(signal.SIGTERM)
         keeper.wait()
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _own_folder(place: Path) -> tuple[Path, int]:
+    """A new folder for what workers tell each other, and the lock on it that lasts as long as this process. Folders
+    that nobody holds any more, since their service was killed, are removed."""
+    for left in place.glob(f"{_PREFIX}*"):
+        if (handle := _locked(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(handle)
+    while True:  # until nobody took it for one that was left
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+        handle = _locked(folder)
+        if handle is not None and folder.exists():
+            return folder, handle
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(folder: Path) -> int | None:
+    """A handle with the lock of a folder; None when it is held, not ours, or gone."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        if os.fstat(handle).st_uid == os.getuid():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+    except BlockingIOError:
+        pass
+    os.close(handle)
+    return None

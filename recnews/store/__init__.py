@@ -132,6 +132,10 @@ class Store:
         """The rows of each table, and a checksum of them that every engine gives alike."""
         return sums(self._database)
 
+    def standby_behind(self) -> int | None:
+        """How many bytes of changes the standby has not replayed; None when there is none that answers."""
+        return self._database.standby_behind()
+
     def disk_bytes(self) -> int:
         """Size on disk, a write-ahead log beside the store included."""
         return self._database.disk_bytes()

@@ -97,6 +97,10 @@ class Database(ABC):
     def check(self) -> list[str]:
         """What the engine itself finds wrong; empty when all is well."""
 
+    def standby_behind(self) -> int | None:
+        """How many bytes a standby is behind; None when there is none that answers."""
+        return None
+
     @abstractmethod
     def disk_bytes(self) -> int:
         """Size on disk."""

@@ -126,6 +126,9 @@ class PostgresDatabase(Database):
                         found.append(f"{count} rows of {table.name} refer to a missing {other.table.name}")
         return found
 
+    def standby_behind(self) -> int | None:
+        return self._replica.behind() if self._replica else None
+
     def disk_bytes(self) -> int:
         names = [table.name for table in schema.metadata.sorted_tables]
         with self.read() as connection:

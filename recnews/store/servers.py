@@ -95,6 +95,12 @@ class Replica:
         self.lag_bytes = max(there - here, 0)
         return self.lag_bytes == 0
 
+    def behind(self) -> int | None:
+        """How many bytes of the log of changes it has not replayed, 0 while the primary does not answer; None when it
+        does not answer itself, or is no standby."""
+        there, here = self._position(self._there, _WRITTEN), self._position(self._here, _REPLAYED)
+        return None if here is None else max((there or here) - here, 0)
+
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()

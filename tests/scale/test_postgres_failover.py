@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from zlib import crc32
 
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from recnews.doctor import examine
 from recnews.formats import to_row
 from recnews.newsroom import Newsroom
 from recnews.store import Store
@@ -68,10 +70,24 @@ def test_a_standby_is_read_from_while_it_is_not_behind(pair: Pair, tmp_path: Pat
     pair.primary.sql("CREATE TABLE more (a int)", database="news")
     assert served_by(store) == pair.primary.port, "it is behind"
     assert store._database._replica.lag_bytes > 0  # type: ignore[attr-defined]
+    settings = f"store = '{pair.address}'\nreplica = '{pair.replica}'\n"
+    assert standby(tmp_path, settings)[0] == "fine", "not by much"
+    state, what = standby(tmp_path, settings + "[doctor]\nstandby_bytes = 0\n")
+    assert (state, what.endswith(" MB behind: the primary answers meanwhile")) == ("act", True)
     pair.standby.sql("SELECT pg_wal_replay_resume()")
     until(lambda: served_by(store) == pair.standby.port)
     assert int(str(pair.standby.sql(reads)[0][0])) > 0
     store.close()
+    assert standby(tmp_path, settings) == ("fine", "answers, 0 bytes behind")
+    pair.standby.kill()
+    assert standby(tmp_path, settings) == ("act", "does not answer, or is no standby any more")
+
+
+def standby(home: Path, settings: str) -> tuple[str, str]:
+    """What the doctor says of it."""
+    (home / "recnews.toml").write_text(settings, encoding="utf-8")
+    [found] = [it for it in examine(home, datetime.now(UTC)) if it.area == "standby"]
+    return found.state, found.what
 
 
 def served_by(store: Store) -> int:
