@@ -265,7 +265,7 @@ def sealed(folder: Path, _: str) -> Found:
                 "structure, bytes a row": sum(
                     size for name, (size, _) in it.manifest.files.items() if name in ("structure.faiss", "numbers.npy")
                 ) / it.manifest.rows,
-                "recall when sealed": it.manifest.recall, "breadth": it.manifest.breadth, "more": it.manifest.more,
+                "recall when sealed": it.manifest.recall, "efforts": dict(it.manifest.efforts),
             }
             for it in index.sealed
         ],

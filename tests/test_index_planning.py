@@ -26,7 +26,7 @@ NONE = days()
 
 
 def test_bytes() -> None:
-    assert [bytes_a_row(kind, 100) for kind in KINDS] == [200, 34, 109, 240]
+    assert [bytes_a_row(kind, 100) for kind in KINDS] == [200, 34, 137, 268], "8 bits for 128 numbers"
 
 
 def test_nothing_to_do() -> None:
@@ -61,7 +61,7 @@ def test_neighbours_are_merged_while_the_older_is_not_much_larger() -> None:
     assert not plan(NONE, parts, 100, NOW, SMALL)
     found = plan(days((50, 100)), parts, 100, NOW, SMALL)
     assert found.rewrites == (Rewrite(("b", "c"), EARLIEST, 93 * DAY, 500, ALL),)
-    assert found.bytes == 700 * 59 + 500 * 265
+    assert found.bytes == 700 * 59 + 500 * 293
 
 
 def test_late_comers_go_to_the_segment_of_their_time_or_beside_it() -> None:
@@ -83,24 +83,24 @@ def test_a_segment_without_a_living_row_is_dropped() -> None:
 
 @pytest.mark.parametrize(
     ("memory", "kinds"),
-    [(None, ALL), (265_000, ALL), (264_999, ALL[1:]), (134_000, ALL[1:]), (133_999, ALL[2:]), (0, ALL[2:])],
+    [(None, ALL), (293_000, ALL), (292_999, ALL[1:]), (162_000, ALL[1:]), (161_999, ALL[2:]), (0, ALL[2:])],
 )
 def test_kinds_are_those_that_fit(memory: int | None, kinds: tuple[str, ...]) -> None:
     settings = SegmentSettings(least=100, most=1000, flat=150, memory=memory)
     found = plan(days((1, 1000)), [], 100, NOW, settings)
     assert [rewrite.kinds for rewrite in found.rewrites] == [kinds]
-    assert found.bytes == {"hnsw": 265_000, "ivf-sq8": 134_000, "rabitq": 59_000}[kinds[0]]
+    assert found.bytes == {"hnsw": 293_000, "ivf-sq8": 162_000, "rabitq": 59_000}[kinds[0]]
 
 
 def test_the_newest_part_takes_of_the_memory() -> None:
-    settings = SegmentSettings(least=100, most=1000, flat=150, memory=134_000 + 420)
+    settings = SegmentSettings(least=100, most=1000, flat=150, memory=162_000 + 420)
     assert plan(days((1, 1000), (99, 1)), [], 100, NOW, settings).rewrites[0].kinds == ALL[2:]
 
 
 def test_a_segment_stays_what_it_is_while_there_is_room() -> None:
     part = Part("a", 0, 1000, 1000, "hnsw")
-    assert not plan(NONE, [part], 100, NOW, SegmentSettings(flat=150, memory=265_000))
-    found = plan(NONE, [part], 100, NOW, SegmentSettings(flat=150, memory=264_999))
+    assert not plan(NONE, [part], 100, NOW, SegmentSettings(flat=150, memory=293_000))
+    found = plan(NONE, [part], 100, NOW, SegmentSettings(flat=150, memory=292_999))
     assert found.rewrites == (Rewrite(("a",), LATEST, LATEST, 1000, ("ivf-sq8", "rabitq")),)
 
 

@@ -169,11 +169,11 @@ def test_an_altered_byte_is_noticed(kind: Kind, tmp_path: Path) -> None:
         file.write_bytes(content)
 
 
-@pytest.mark.parametrize("change", ['"format": 2', '"kind": "flat"', '"rows": 20'])
+@pytest.mark.parametrize("change", ['"format": 3', '"kind": "flat"', '"rows": 20'])
 def test_a_manifest_of_another_kind_is_refused(change: str, tmp_path: Path) -> None:
     segment = segment_of(tmp_path, stories(20), "flat")
     file = segment.folder / "manifest.json"
-    other = {'"format": 2': '"format": 1', '"kind": "flat"': '"kind": "tree"', '"rows": 20': '"rows": 21'}[change]
+    other = {'"format": 3': '"format": 2', '"kind": "flat"': '"kind": "tree"', '"rows": 20': '"rows": 21'}[change]
     file.write_text(file.read_text().replace(change, other))
     with pytest.raises(ValueError, match=re.escape(str(segment.folder))):
         SealedSegment(segment.folder)

@@ -18,10 +18,10 @@ from recnews.index.exact import score_candidates, search_exactly
 from recnews.index.files import digest, load_array
 from recnews.index.places import Places, wanted_rows
 from recnews.index.rows import PackedRows, pack
-from recnews.index.structures import KINDS, Effort, Kind, Structure
+from recnews.index.structures import KINDS, Effort, Kind, Steps, Structure
 from recnews.records import Bools, Float32, Hits, Int64
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST_FILE = "manifest.json"
 ROWS_FILE = "rows.npy"
 SCALES_FILE = "scales.npy"
@@ -39,7 +39,8 @@ rows, m that are wanted are searched exactly where m is at most so many times n 
 class SegmentManifest:
     """What a sealed segment is. Times in microseconds, `last` included; `recall` is the lowest recall@10, by kind of
     question, against exact search, of `queries` made of rows that were held out with what is nearly a copy of them;
-    `recalls` has each kind's. 1 where every search is exact. `seconds` is what sealing took."""
+    `recalls` has each kind's, and `efforts` what it takes (breadth, more; see `Effort`). 1 where every search is exact.
+    The first `content` numbers of a row are of its text, `steps` the structure's, `seconds` is what sealing took."""
 
     name: str
     kind: Kind
@@ -49,8 +50,9 @@ class SegmentManifest:
     last: int
     longest: float
     seed: int
-    breadth: int
-    more: int
+    content: int
+    steps: Steps
+    efforts: Mapping[str, tuple[int, int]]
     recall: float
     recalls: Mapping[str, float]
     recall_asked: float
@@ -64,10 +66,12 @@ class SegmentManifest:
         """On disk, without the manifest."""
         return sum(size for size, _ in self.files.values())
 
-    @property
-    def effort(self) -> Effort:
-        """How hard to search."""
-        return Effort(self.breadth, self.more)
+    def effort(self, queries: Float32) -> Effort:
+        """How hard to search for queries (q, dim): those that say nothing of readers are found with less."""
+        kinds = set(self.efforts)
+        if self.content < self.dim and not queries[:, self.content :].any():
+            kinds &= {"article"}
+        return max((Effort(*self.efforts[kind]) for kind in kinds), default=Effort(1, 0))
 
     def write(self, folder: Path) -> None:
         """Write it."""
@@ -81,6 +85,8 @@ class SegmentManifest:
             document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             if document["format"] != FORMAT:
                 raise ValueError(f"format {document['format']}, this recnews knows {FORMAT}; seal the segment again")
+            document["steps"] = tuple((int(width), float(step)) for width, step in document["steps"])
+            document["efforts"] = {kind: (int(at), int(more)) for kind, (at, more) in document["efforts"].items()}
             document["files"] = {name: (int(size), str(sha)) for name, (size, sha) in document["files"].items()}
             manifest = cls(**document)
             if manifest.kind not in KINDS:
@@ -119,7 +125,7 @@ class SealedSegment:
             places = np.empty(0, dtype=np.int64)
             if kind == "hnsw":
                 places = load_array(folder / NUMBERS_FILE, np.int64, 1, mapped=True)
-            self.structure = Structure.map(kind, folder / STRUCTURE_FILE, rows, places)
+            self.structure = Structure.map(kind, folder / STRUCTURE_FILE, rows, places, self.manifest.steps)
 
     @property
     def name(self) -> str:
@@ -162,7 +168,7 @@ class SealedSegment:
             if most < len(wanted) and (start, stop) != (0, len(wanted)):
                 wanted = wanted.copy()
                 wanted[:start] = wanted[stop:] = False
-            return self.search_nearly(queries, k, self.manifest.effort, wanted if most < len(wanted) else None)
+            return self.search_nearly(queries, k, self.manifest.effort(queries), wanted if most < len(wanted) else None)
 
     def search_nearly(self, queries: Float32, k: int, effort: Effort, wanted: Bools | None = None) -> list[Hits]:
         """The best `k` for each query among the candidates of the structure, of rows that are `wanted` (n,).

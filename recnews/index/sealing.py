@@ -28,7 +28,7 @@ from recnews.index.sealed import (
     SealedSegment,
     SegmentManifest,
 )
-from recnews.index.structures import Effort, Kind, Structure
+from recnews.index.structures import Effort, Kind, Steps, Structure
 from recnews.index.trial import Trial
 from recnews.records import Float32, Int64
 
@@ -84,13 +84,14 @@ class _Sealing:
         self.rows = self._write_rows(fetch)
 
     def run(self) -> SegmentManifest:
-        effort, recalls, asked = Effort(0, 0), dict[str, float](), 0
+        efforts, recalls, asked, steps = dict[str, Effort](), dict[str, float](), 0, Steps()
         if self.settings.kind != "flat":
             trial = Trial.of(self.rows, self.settings.content, self.random)
             structure = self._structure(trial)
             asked = sum(len(queries) for queries in trial.questions.values())
-            effort, recalls = self._measured(structure, trial)
+            efforts, recalls = self._measured(structure, trial)
             self._add(structure, trial.held)
+            steps = structure.steps
             structure.write(self.folder / STRUCTURE_FILE)
             if len(structure.numbers):
                 np.save(self.folder / NUMBERS_FILE, structure.numbers)
@@ -104,8 +105,9 @@ class _Sealing:
             last=int(self.published[-1]),
             longest=self.rows.longest,
             seed=self.settings.seed,
-            breadth=effort.breadth,
-            more=effort.more,
+            content=self.settings.content or self.rows.dim,
+            steps=steps,
+            efforts={kind: (effort.breadth, effort.more) for kind, effort in efforts.items()},
             recall=min(recalls.values(), default=1.0),
             recalls=recalls,
             recall_asked=self.settings.recall,
@@ -137,7 +139,7 @@ class _Sealing:
         """The structure without the rows that are held out."""
         rows, kind = len(self.ids), self.settings.kind
         sample = np.sort(self.random.choice(rows, Structure.sample_size(kind, rows), replace=False))
-        structure = Structure.train(kind, self.rows.dim, rows, self.rows.take(sample), self.settings.seed)
+        structure = Structure.train(kind, self.settings.content, rows, self.rows.take(sample), self.settings.seed)
         self._add(structure, np.setdiff1d(np.arange(rows), trial.held))
         return structure
 
@@ -146,15 +148,17 @@ class _Sealing:
             chosen = numbers[start : start + _BLOCK]
             structure.add(chosen, self.rows.take(chosen))
 
-    def _measured(self, structure: Structure, trial: Trial) -> tuple[Effort, dict[str, float]]:
-        """The least effort with the recall asked for, and its recall@10 by kind of question."""
-        most = 0.0
+    def _measured(self, structure: Structure, trial: Trial) -> tuple[dict[str, Effort], dict[str, float]]:
+        """The least effort with the recall asked for, and its recall@10, by kind of question."""
+        efforts, recalls, most = dict[str, Effort](), dict[str, float](), 1.0
         for effort in structure.efforts():
-            found = trial.recalls(structure, effort)
-            surely = min((recall - error for recall, error in found.values()), default=1.0)
-            if surely >= self.settings.recall or not found:
-                return effort, {kind: recall for kind, (recall, _) in found.items()}
-            most = max(most, min(recall for recall, _ in found.values()))
+            for kind in trial.questions.keys() - efforts.keys():
+                recalls[kind], error = trial.recall(structure, effort, kind)
+                if recalls[kind] - error >= self.settings.recall:
+                    efforts[kind] = effort
+            if efforts.keys() == trial.questions.keys():
+                return efforts, recalls
+            most = min(recalls.values())
         raise SealError(
             f"of {len(self.ids)} rows",
             f"{self.settings.kind} reaches recall@10 {most:.3f} at most, {self.settings.recall} was asked for",

@@ -8,7 +8,10 @@
 | `hnsw` | d + 140 | a graph over rows of 8 bits for each number (Malkov and Yashunin, TPAMI 2020) |
 
 All give candidates only, whose scores are taken from the rows at rest. The 8 bits are whole numbers of one step for all
-rows: FAISS multiplies those five times as fast as float32, and twice as fast as 8 bits with a range for each column.
+rows and columns of a part (text, readers): FAISS multiplies those five times as fast as float32, and twice as fast as 8
+bits with a range for each column. The parts have steps of their own, by which a query is multiplied: where the numbers
+of readers are ten times as large, one step for both would leave the text next to nothing, and a graph linked by sums in
+which readers outweigh the text misses what is nearest by text alone (docs/performance.md).
 Cells are asked one query at a time: FAISS goes other ways for many at once, with other candidates where two estimates
 are alike. In a graph each query goes its own way, so that many are asked together, on as many threads as there are.
 """
@@ -27,6 +30,9 @@ from recnews.records import Bools, Float32, Int64
 Kind = Literal["flat", "rabitq", "ivf-sq8", "hnsw"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+Steps = tuple[tuple[int, float], ...]
+"""How many columns, and what their numbers are counted in."""
+
 _LINKS = 16
 _EF_CONSTRUCTION = 100
 _ROWS_A_CENTRE = 400  # in estimates of memory
@@ -38,7 +44,7 @@ _LARGEST_CODE = 127
 _BEAMS = (32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1536, 2048)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Effort:
     """How hard to search: `breadth` is the number of cells visited or the length of the graph's candidate list, `more`
     how many candidates are scored beyond those asked for."""
@@ -53,8 +59,8 @@ def bytes_a_row(kind: Kind, dim: int) -> int:
     return {
         "flat": 2 * dim,
         "rabitq": math.ceil(dim / 8) + 20 + centre,
-        "ivf-sq8": dim + 8 + centre,
-        "hnsw": dim + 8 * _LINKS + 12,
+        "ivf-sq8": _columns(kind, dim) + 8 + centre,
+        "hnsw": _columns(kind, dim) + 8 * _LINKS + 12,
     }[kind]
 
 
@@ -62,19 +68,21 @@ class Structure:
     """A FAISS index over rows of a segment.
 
     A graph numbers its rows as they come: there `numbers` (n,) tells which row stands at which of its places. Cells
-    keep the numbers themselves, and `numbers` is empty. `step` is what the numbers of rows are counted in before they
-    are rounded to 8 bits, None where they are not; it changes no order, so that a query may have one of its own.
+    keep the numbers themselves, and `numbers` is empty. `steps` are what the numbers of a row are counted in, as many
+    columns with each as it says.
     """
 
-    def __init__(self, kind: Kind, index: Any, numbers: Int64, step: float | None = None) -> None:
-        self.kind, self.index, self.numbers, self._step = kind, index, numbers, step
+    def __init__(self, kind: Kind, index: Any, numbers: Int64, steps: Steps) -> None:
+        self.kind, self.index, self.numbers, self.steps = kind, index, numbers, steps
+        widths, sizes = zip(*steps, strict=True)
+        self._steps = np.repeat(np.asarray(sizes, dtype=np.float32), widths)
 
     @classmethod
-    def train(cls, kind: Kind, dim: int, rows: int, sample: Float32, seed: int) -> "Structure":
-        """An empty structure for about `rows` rows, trained on `sample` (m, dim)."""
+    def train(cls, kind: Kind, content: int, rows: int, sample: Float32, seed: int) -> "Structure":
+        """An empty structure for about `rows` rows, trained on `sample` (m, dim); the first `content` numbers of a row
+        are of its text, 0 for all."""
         index: Any
-        eight = faiss.ScalarQuantizer.QT_8bit_direct_signed
-        step = None if kind == "rabitq" else float(np.abs(sample).max(initial=0)) / _LARGEST_CODE or 1.0
+        dim, eight = _columns(kind, sample.shape[1]), faiss.ScalarQuantizer.QT_8bit_direct_signed
         if kind == "hnsw":
             index = faiss.IndexHNSWSQ(dim, eight, _LINKS, faiss.METRIC_INNER_PRODUCT)
             index.hnsw.efConstruction = _EF_CONSTRUCTION
@@ -90,7 +98,11 @@ class Structure:
             centres.this.disown()
             index.cp.seed, index.cp.niter = seed, _TRAINING_ROUNDS
             index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _TRAINING_ROWS_A_CELL
-        empty = cls(kind, index, np.empty(0, dtype=np.int64), step)
+        steps: Steps = ((sample.shape[1], 1.0),)  # bits keep no size: these gain nothing by steps
+        if kind != "rabitq":
+            parts = [part for part in np.split(sample, [content or sample.shape[1]], axis=1) if part.shape[1]]
+            steps = tuple((part.shape[1], float(np.abs(part).max(initial=0)) / _LARGEST_CODE or 1.0) for part in parts)
+        empty = cls(kind, index, np.empty(0, dtype=np.int64), steps)
         index.train(empty.coded(sample))
         return empty
 
@@ -108,12 +120,23 @@ class Structure:
             self.index.add_with_ids(self.coded(vectors), numbers)
 
     def coded(self, vectors: Float32) -> Float32:
-        """(m, dim) rows as the structure keeps them, where that is in whole numbers."""
-        if self._step is None:
-            return np.ascontiguousarray(vectors)
-        # FAISS cuts off what is behind the point.
-        whole = np.rint(vectors / np.float32(self._step))
-        return np.asarray(np.clip(whole, -_LARGEST_CODE, _LARGEST_CODE), dtype=np.float32)
+        """(m, columns) rows (m, dim) as the structure keeps them."""
+        counted = vectors / self._steps
+        if self.kind != "rabitq":  # FAISS cuts off what is behind the point
+            counted = np.clip(np.rint(counted), -_LARGEST_CODE, _LARGEST_CODE)
+        return self._padded(counted)
+
+    def _asked(self, queries: Float32) -> Float32:
+        """(q, columns) queries (q, dim) whose products with rows are in the order of the products of what they are made
+        of."""
+        asked = queries * self._steps
+        if self.kind != "rabitq":  # FAISS takes them in 8 bits, too; each may have a step of its own
+            asked = np.rint(asked * (_LARGEST_CODE / np.abs(asked).max(axis=1, keepdims=True, initial=1e-30)))
+        return self._padded(asked)
+
+    def _padded(self, rows: Float32) -> Float32:
+        more = self.index.d - rows.shape[1]
+        return np.ascontiguousarray(np.pad(rows, ((0, 0), (0, more))) if more else rows, dtype=np.float32)
 
     def efforts(self) -> Iterator[Effort]:
         """What to try, from the least on, until the recall is what was asked for."""
@@ -133,10 +156,7 @@ class Structure:
             bits = np.packbits(wanted[self.numbers] if len(self.numbers) else wanted, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(wanted), faiss.swig_ptr(bits))
             parameters.sel = selector
-        if self.kind != "rabitq":
-            # Where a row has a multiple of 64 numbers FAISS takes queries in 8 bits, too.
-            steps = np.abs(queries).max(axis=1, keepdims=True, initial=1e-30) / np.float32(_LARGEST_CODE)
-            queries = np.rint(queries / steps)
+        queries = self._asked(queries)
         if self.kind == "hnsw":
             found = self.index.search(queries, count, params=parameters)[1]
             return np.where(found >= 0, self.numbers[found], -1)
@@ -158,7 +178,7 @@ class Structure:
         faiss.write_index(self.index, str(file))
 
     @classmethod
-    def map(cls, kind: Kind, file: Path, rows: int, numbers: Int64) -> "Structure":
+    def map(cls, kind: Kind, file: Path, rows: int, numbers: Int64, steps: Steps) -> "Structure":
         """Map what `write` wrote; its checksum must have been compared. Raises `ValueError` naming the file."""
         try:
             index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
@@ -166,7 +186,12 @@ class Structure:
             raise ValueError(f"{file}: {error}") from error
         if index.ntotal != rows:
             raise ValueError(f"{file}: {index.ntotal} rows, where {rows} are expected")
-        return cls(kind, index, numbers)
+        return cls(kind, index, numbers, steps)
+
+
+def _columns(kind: Kind, dim: int) -> int:
+    """FAISS multiplies 8 bits with 8 bits where a row has a multiple of 64 numbers."""
+    return dim if kind == "rabitq" else math.ceil(dim / 64) * 64
 
 
 def _cells(rows: int) -> int:

@@ -2,10 +2,10 @@
 
 A row of the segment is no such question: it finds itself and its near copies, which any structure finds. So some rows
 are held out with what is nearly a copy of them, and asked about as an article's neighbours are (its text, and nothing
-of who read it) and as a feed asks for a reader (the direction of the sum of several articles).
+of who read it) and as a feed asks for an interest of a reader (the direction of the sum of articles that are alike).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,21 +39,19 @@ class Trial:
     def of(cls, rows: Rows, content: int, random: np.random.Generator) -> "Trial":
         """Of rows whose first `content` numbers are of the text, 0 for all."""
         content = content or rows.dim
-        chosen = random.choice(len(rows), min(_HELD_OUT, len(rows) // _SHARE), replace=False)
-        held = np.union1d(chosen, _copies(rows, chosen, content))
+        chosen = random.choice(len(rows), min(_HELD_OUT, len(rows) // _SHARE // _READ), replace=False)
+        read = _read(rows, chosen, content)
+        held = np.union1d(read, _copies(rows, np.unique(read), content))
         others = np.ones(len(rows), dtype=bool)
         others[held] = False
         numbers, answers = np.arange(len(rows)), {}
-        questions = _questions(rows.take(chosen), content) if len(chosen) else {}
+        questions = _questions(rows, read, content) if len(chosen) else {}
         for kind, queries in questions.items():
             answers[kind] = [hits.ids for hits in search_exactly(rows, numbers, queries, _NEAREST, others)]
         return cls(rows, held, questions, answers)
 
-    def recalls(self, structure: Structure, effort: Effort) -> dict[str, tuple[float, float]]:
-        """recall@10 of each kind of question, and its standard error."""
-        return {kind: self._recall(structure, effort, kind) for kind in self.questions}
-
-    def _recall(self, structure: Structure, effort: Effort, kind: str) -> tuple[float, float]:
+    def recall(self, structure: Structure, effort: Effort, kind: str) -> tuple[float, float]:
+        """recall@10 of one kind of question, and its standard error."""
         queries, answers = self.questions[kind], self.answers[kind]
         count = min(2 * _NEAREST + effort.more, len(self.rows) - len(self.held))
         rows = structure.candidates(queries, count, effort.breadth)
@@ -64,32 +62,50 @@ class Trial:
         return float(shares.mean()), float(shares.std() / np.sqrt(len(shares)))
 
 
+def _read(rows: Rows, chosen: Int64, content: int) -> Int64:
+    """(m, 3) what a reader of each of `chosen` (m,) may have read: it, and those most like it that are no copies."""
+    near, found = [np.empty((len(chosen), 0), np.float32)], [np.empty((len(chosen), 0), np.int64)]
+    for start, likeness in _likenesses(rows, chosen, content):
+        likeness[likeness >= _COPY] = -1
+        best = np.argpartition(likeness, -_READ + 1, axis=1)[:, -_READ + 1 :]
+        near.append(np.take_along_axis(likeness, best, axis=1))
+        found.append(best + start)
+    scores, others = np.concatenate(near, axis=1), np.concatenate(found, axis=1)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, : _READ - 1]
+    return np.hstack([chosen[:, None], np.take_along_axis(others, best, axis=1)])
+
+
 def _copies(rows: Rows, chosen: Int64, content: int) -> Int64:
-    """Rows that are nearly copies of some, the nearest first where there are many."""
+    """Rows that are nearly copies of some; where they are too many, the nearest of each."""
     if not len(chosen):
         return chosen
-    most = max(len(rows) // _SHARE // len(chosen) - 1, 0)
-    texts = _units(rows.take(chosen)[:, :content])
     near, found = list[Float32](), list[Int64]()
-    for start in range(0, len(rows), _BLOCK):
-        block = rows.take(np.arange(start, min(start + _BLOCK, len(rows))))
-        likeness = texts @ _units(block[:, :content]).T
+    for start, likeness in _likenesses(rows, chosen, content):
         which, places = np.nonzero(likeness >= _COPY)
         near.append(np.stack([which, likeness[which, places]]))
         found.append(places + start)
     (which, likeness), places = np.concatenate(near, axis=1), np.concatenate(found)
     order = np.lexsort((-likeness, which))
-    first = np.searchsorted(which[order], which[order])
-    return np.asarray(places[order[np.arange(len(order)) - first < most]], dtype=np.int64)
+    rank = np.arange(len(order)) - np.searchsorted(which[order], which[order])
+    most = max(len(rows) // _SHARE - len(chosen), 0)
+    return np.asarray(places[order[np.argsort(rank, kind="stable")[:most]]], dtype=np.int64)
 
 
-def _questions(held: Float32, content: int) -> dict[str, Float32]:
-    """What is asked, of rows held out (m, dim): about each, and for a reader of it and those most like it."""
-    texts = _units(held[:, :content])
-    likest = np.argsort(-(texts @ texts.T), axis=1, kind="stable")[:, :_READ]
-    about = np.zeros_like(held)
-    about[:, :content] = texts
-    reader = np.hstack([_units(texts[likest].sum(axis=1)), _units(held[likest, content:].sum(axis=1))])
+def _likenesses(rows: Rows, chosen: Int64, content: int) -> Iterator[tuple[int, Float32]]:
+    """How like the texts of `chosen` (m,) are to those of all rows, (m, block) with the first row of each block."""
+    texts = _units(rows.take(chosen)[:, :content])
+    for start in range(0, len(rows), _BLOCK):
+        block = rows.take(np.arange(start, min(start + _BLOCK, len(rows))))
+        yield start, texts @ _units(block[:, :content]).T
+
+
+def _questions(rows: Rows, read: Int64, content: int) -> dict[str, Float32]:
+    """What is asked about the first of each line of `read` (m, 3), and for a reader of all three."""
+    vectors = rows.take(read.ravel()).reshape(*read.shape, rows.dim)
+    about = np.zeros_like(vectors[:, 0])
+    about[:, :content] = _units(vectors[:, 0, :content])
+    texts = _units(vectors[:, :, :content].reshape(-1, content)).reshape(*read.shape, content)
+    reader = np.hstack([_units(texts.sum(axis=1)), _units(vectors[:, :, content:].sum(axis=1))])
     return {"article": about, "reader": np.ascontiguousarray(reader)}
 
 
