@@ -22,8 +22,8 @@ from recnews.config import Settings
 from recnews.evaluate.systems import Rows, VectorSystem
 from recnews.evaluate.tasks import Retrieval
 from recnews.formats import articles_from_rows
-from recnews.generation import Generation, HasText
-from recnews.records import Draft
+from recnews.generation import Generation
+from recnews.records import Draft, HasText
 
 HARNESS = 400  # days that `similarity.py` asks about
 

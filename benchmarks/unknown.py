@@ -56,8 +56,8 @@ def main() -> None:
     expected = nearest(rows_of(full, withheld), rows_of(full, compared))
     space, found = rows_of(lacking, compared), dict[str, float]()
     for occurrences in (5, 20, ALL):
-        few = first_texts(texts, withheld, occurrences)
-        vectors = to_unit(lacking.induce(withheld, few)).vectors
+        holding = first_texts(texts, withheld, occurrences)
+        vectors = to_unit(lacking.induce(withheld, texts, holding)).vectors
         name = "all occurrences" if occurrences == ALL else f"{occurrences} occurrences"
         found[f"induced, {name}"] = overlap(nearest(vectors, space), expected)
     found["chance"] = NEAR / len(compared)
@@ -82,14 +82,14 @@ def trained(texts: Sequence[Tokens], without: set[str], settings: EmbeddingSetti
         return word2vec.fit(corpus, settings, settings.workers, lambda _stage, _share: None)
 
 
-def first_texts(texts: Sequence[Tokens], words: Sequence[str], occurrences: int) -> list[list[Tokens]]:
-    """Of each word, the first articles, until it has occurred so often."""
-    found: dict[str, list[Tokens]] = {word: [] for word in words}
+def first_texts(texts: Sequence[Tokens], words: Sequence[str], occurrences: int) -> list[list[int]]:
+    """Of each word, the places of the first articles, until it has occurred so often."""
+    found: dict[str, list[int]] = {word: [] for word in words}
     seen = Counter[str]()
-    for text in texts:
+    for place, text in enumerate(texts):
         for word, count in Counter(token for token in text.title + text.body if token in found).items():
             if seen[word] < occurrences:
-                found[word].append(text)
+                found[word].append(place)
                 seen[word] += count
     return list(found.values())
 

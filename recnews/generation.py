@@ -6,19 +6,17 @@ What it takes to encode is imported when it is asked for: a feed needs only the 
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recnews.config import EmbeddingSettings
 from recnews.errors import DamagedGenerationError, TrainingError
-from recnews.records import Encoded, Float32, Guess, Layout, Tokens
+from recnews.records import Encoded, Float32, Guess, HasText, Layout
 from recnews.store import BehaviourRows, InducedWord, Met, Often, Store
 
 if TYPE_CHECKING:
@@ -39,17 +37,6 @@ BEHAVIOUR_FOLDER = "behaviour"
 CATEGORIES_FOLDER = "categories"
 MAP_FOLDER = "map"
 _FOLDERS = (EMBEDDER_FOLDER, LEARNED_FOLDER, BEHAVIOUR_FOLDER, CATEGORIES_FOLDER, MAP_FOLDER)
-
-
-class HasText(Protocol):
-    """Anything with the three texts of an article."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def summary(self) -> str: ...
-    @property
-    def body(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +208,7 @@ class Generation:
     def _cuts(self) -> "Cuts":
         from recnews.text import Cuts
 
-        return Cuts(self.tokenizer)
+        return Cuts(self.tokenizer, self.embedder.vocabulary.ids, self.manifest.vocabulary)
 
     def remember(self, tokens: int) -> None:
         """Keep the tokens of the latest articles that were cut, so many in all, for when they are asked for again."""
@@ -233,10 +220,10 @@ class Generation:
 
     def encode(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str]]:
         """Vectors of articles, and of each its most telling words, separated by spaces, the most telling first."""
-        tokens, embedder = self._cut(texts), self.embedder
-        weighed = embedder.weigh(tokens)
+        numbered, embedder = self._cuts(texts), self.embedder
+        weighed = embedder.weigh(numbered)
         keywords = embedder.vocabulary.keywords(weighed, self.settings.keywords)
-        return embedder.encode(tokens, weighed), [" ".join(words) for words in keywords]
+        return embedder.encode(numbered, weighed), [" ".join(words) for words in keywords]
 
     def study(self, texts: Sequence[HasText]) -> tuple[Encoded, list[str], Met | None]:
         """What `encode` and `new_words` give."""
@@ -246,13 +233,16 @@ class Generation:
         """The words in texts that it has not learned; None when it cannot take any over."""
         if not self.embedder.induces:
             return None
-        known, counted = self.embedder.vocabulary.ids, self._counted
-        words = [
-            {word: count for word, count in Counter(
-                [token for token in chain(text.title, text.body) if token not in known or token in counted]).items()
-             if _may_be_learned(word)}
-            for text in self._cut(texts)
-        ]  # fmt: skip
+        numbered, known = self._cuts(texts), self.embedder.vocabulary.ids
+        found, places = np.unique(numbered.ids, return_inverse=True)
+        names = [numbered.words[it - numbered.size] if it >= numbered.size else "" for it in found.tolist()]
+        new = np.array([_may_be_learned(it) and (it not in known or it in self._counted) for it in names], dtype=bool)
+        rows = np.repeat(np.arange(len(numbered)), numbered.lengths)[new[places]]
+        pairs, counts = np.unique(rows * len(found) + places[new[places]], return_counts=True)
+        words: list[dict[str, int]] = [{} for _ in texts]
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            row, place = divmod(pair, len(found))
+            words[row][names[place]] = count
         return self.met(words)
 
     def met(self, words: Sequence[Mapping[str, int]]) -> Met:
@@ -302,10 +292,10 @@ class Generation:
         ripe = store.words.ripe(self.id, self._often)
         if not ripe:
             return False
-        texts = list({text.article_id: text for word in ripe for text in word.texts}.values())
-        cut = {text.article_id: tokens for text, tokens in zip(texts, self._cut(texts), strict=True)}
-        holding = [[cut[text.article_id] for text in word.texts] for word in ripe]
-        vectors = self.embedder.induce([word.word for word in ripe], holding)
+        texts = {text.article_id: text for word in ripe for text in word.texts}
+        place = {article_id: row for row, article_id in enumerate(texts)}
+        holding = [[place[text.article_id] for text in word.texts] for word in ripe]
+        vectors = self.embedder.induce([word.word for word in ripe], self._cuts(list(texts.values())), holding)
         pairs = list(zip(ripe, vectors, strict=True))
         found = [InducedWord(*word.key, len(word.texts), vector) for word, vector in pairs if vector.any()]
         store.words.induce(self.id, found, [word.key for word, vector in pairs if not vector.any()], self._often)
@@ -319,9 +309,6 @@ class Generation:
         least = effective_min_count(self.settings.min_count, self.manifest.articles)
         settings = self.settings
         return Often(settings.induce_articles, max(settings.induce_occurrences, least), settings.induce_stages)
-
-    def _cut(self, texts: Sequence[HasText]) -> list[Tokens]:
-        return [self._cuts.document(text.title, text.summary, text.body) for text in texts]
 
     def verify(self, names: Sequence[str] | None = None) -> None:
         """Check files (all when None) against the manifest. Raises `DamagedGenerationError` at the first bad one."""

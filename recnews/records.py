@@ -4,16 +4,17 @@ Times are aware and UTC. `key` is the publisher's own id or URL; `article_id` is
 FAISS id. Only `recnews.store` converts between the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NewType, TypedDict
+from typing import Any, Literal, NewType, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 ArticleId = NewType("ArticleId", int)
 Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -166,12 +167,38 @@ class Rules:
     impersonal_categories: tuple[str, ...] = ()
 
 
+class HasText(Protocol):
+    """Anything with the three texts of an article."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """An article, cut: the tokens of its title, and those of everything below it. A free text is all body."""
 
     title: list[str]
     body: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Articles, cut, with a number for each token: `ids` (tokens,) int32, one article after the other, title first, of
+    which each has `lengths` (n,) int64. Numbers below `size` are rows of a vocabulary; the others, less `size`, are
+    places in `words`, which are none of these rows."""
+
+    ids: Int32
+    lengths: Int64
+    size: int
+    words: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
 
 @dataclass(frozen=True, slots=True)

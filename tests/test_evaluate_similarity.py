@@ -24,10 +24,9 @@ from recnews.evaluate.similarity import Outcome, Plan, evaluate, split
 from recnews.evaluate.systems import RecnewsSystem, Text, VectorSystem
 from recnews.evaluate.tasks import JudgedPair, JudgedPairs, JudgedWords, Retrieval, SameCategory, WordPair
 from recnews.formats import ReadOptions
-from recnews.generation import HasText
 from recnews.metrics import Figure
 from recnews.newsroom import Newsroom
-from recnews.records import Bools, Draft, Float32
+from recnews.records import Bools, Draft, Float32, HasText
 from recnews.text import DictionaryWord, Tokenizer
 from tests.worlds import DAY, NOW, TOPICS, articles, small, small_settings
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from recnews.embed.unknown import Induction, contexts_of, fit_induction
 from recnews.errors import UnknownWordError
 from recnews.newsroom import Newsroom
 from recnews.newsroom.upkeep import make_searchable
-from recnews.records import Draft, Tokens
+from recnews.records import Draft, Float32, Tokens
 from recnews.store import Often
 from tests.worlds import CHINESE, ENGLISH, HOUR, NOW, article, small_settings
 
@@ -54,33 +55,70 @@ def vocabulary(*words: str) -> Vocabulary:
     return Vocabulary(words, np.full(len(words), 10), articles, 100)
 
 
+def contexts(
+    words: Sequence[str], texts: Sequence[Sequence[Tokens]], known: Vocabulary, unit: Float32, window: int
+) -> Float32:
+    """Contexts of words, each with its own texts."""
+    places = iter(range(sum(map(len, texts))))
+    holding = [[next(places) for _ in held] for held in texts]
+    return contexts_of(words, known.numbered([text for held in texts for text in held]), holding, known, unit, window)
+
+
 def test_a_context_is_what_stands_around_by_nearness_and_idf() -> None:
     """`x` has `b` to its left; `c` two to its right counts half; `a` is beyond the window; `y` is nobody."""
     known = vocabulary("a", "b", "c", "d")
     text = Tokens(["a", "d", "b"], ["x", "y", "d", "c", "a"])
-    [context] = contexts_of(["x"], [[text]], known, np.eye(4, dtype=np.float32), window=2)
+    [context] = contexts(["x"], [[text]], known, np.eye(4, dtype=np.float32), window=2)
     idf = np.log(101)
     np.testing.assert_allclose(context, [0, idf, 0.5 * idf, 1.5 * idf], rtol=1e-6)
-    [half] = contexts_of(["x"], [[Tokens([], ["a", "x"])]], known, np.eye(4, dtype=np.float32), window=2)
+    [half] = contexts(["x"], [[Tokens([], ["a", "x"])]], known, np.eye(4, dtype=np.float32), window=2)
     np.testing.assert_allclose(half, [np.log(101 / 50), 0, 0, 0], rtol=1e-6)
 
 
 def test_contexts_of_several_words_and_texts_are_each_their_own() -> None:
     known, unit = vocabulary("a", "b", "c", "d"), np.eye(4, dtype=np.float32)
     one, two = Tokens(["x", "a"], ["b", "x"]), Tokens([], ["y", "c", "x"])
-    both = contexts_of(["x", "y"], [[one, two], [two]], known, unit, window=3)
+    both = contexts(["x", "y"], [[one, two], [two]], known, unit, window=3)
     for row, (word, texts) in enumerate([("x", [one, two]), ("y", [two])]):
-        assert both[row].tobytes() == contexts_of([word], [texts], known, unit, 3)[0].tobytes()
-    first, second = (contexts_of(["x"], [[text]], known, unit, 3)[0] for text in (one, two))
+        assert both[row].tobytes() == contexts([word], [texts], known, unit, 3)[0].tobytes()
+    first, second = (contexts(["x"], [[text]], known, unit, 3)[0] for text in (one, two))
     np.testing.assert_allclose(both[0], first + second, rtol=1e-6)
+
+
+def test_a_word_at_two_stages_is_asked_about_twice() -> None:
+    known, unit = vocabulary("a", "b", "c", "d"), np.eye(4, dtype=np.float32)
+    one, two = Tokens(["x", "a"], ["b", "x"]), Tokens([], ["y", "c", "x"])
+    both = contexts(["x", "x"], [[one], [one, two]], known, unit, window=3)
+    assert both[0].tobytes() == contexts(["x"], [[one]], known, unit, 3)[0].tobytes()
+    assert both[1].tobytes() == contexts(["x"], [[one, two]], known, unit, 3)[0].tobytes()
+    assert both[0].any()
+
+
+def test_texts_that_were_numbered_before_words_came_give_the_same() -> None:
+    """Numbers are by the words of the training; those that came later stand among the others."""
+    texts = [Tokens(["x", "a"], ["b", "y", "x"]), Tokens([], ["y", "c", "x", "z"]), Tokens([], [])]
+    known, unit = vocabulary("a", "b", "c", "d"), np.eye(4, dtype=np.float32)
+    before = known.numbered(texts)
+    known.extend(["y", "q"], np.array([3, 4]))
+    for position in (1.0, 100.0):
+        one, other = known.weigh(before, position), known.weigh(texts, position)
+        assert one.unseen == other.unseen == ("x", "z")
+        assert np.array_equal(one.matrix.toarray(), other.matrix.toarray())
+        assert one.known.tolist() == other.known.tolist() == [True, True, False]
+    found = [contexts_of(["x", "y"], it, [[0, 1], [1]], known, unit, 3) for it in (before, known.numbered(texts))]
+    assert found[0].tobytes() == found[1].tobytes()
+    assert found[0].all(axis=1).tolist() == [False, False]
+    assert found[0].any(axis=1).tolist() == [True, True]
+    assert [known.words[row] for row in before.ids.tolist() if row < before.size] == ["a", "b", "c"]
+    assert known.known(texts) == [["a", "b", "y"], ["y", "c"], []]
 
 
 def test_no_context_is_no_vector() -> None:
     known, unit = vocabulary("a", "b"), np.eye(2, dtype=np.float32)
-    contexts = contexts_of(["x", "y", "z"], [[Tokens(["x"], ["w"])], [], [Tokens([], ["a"])]], known, unit, 3)
-    assert not contexts.any()
-    assert not Induction(np.eye(2, dtype=np.float32), 1.0).vectors(contexts).any()
-    assert contexts_of([], [], known, unit, 3).shape == (0, 2)
+    found = contexts(["x", "y", "z"], [[Tokens(["x"], ["w"])], [], [Tokens([], ["a"])]], known, unit, 3)
+    assert not found.any()
+    assert not Induction(np.eye(2, dtype=np.float32), 1.0).vectors(found).any()
+    assert contexts([], [], known, unit, 3).shape == (0, 2)
 
 
 def test_the_map_is_found(tmp_path: Path) -> None:
@@ -96,9 +134,9 @@ def test_the_map_is_found(tmp_path: Path) -> None:
 
     from recnews.embed import unknown
 
-    contexts = unknown._sampled_contexts(corpus, known, np.arange(60), unit, 3)
-    targets = to_unit(contexts).vectors @ turn * np.float32(2)
-    rows = unknown._ridge(to_unit(contexts).vectors, targets, np.ones(60))
+    sampled = unknown._sampled_contexts(corpus, known, np.arange(60), unit, 3)
+    targets = to_unit(sampled).vectors @ turn * np.float32(2)
+    rows = unknown._ridge(to_unit(sampled).vectors, targets, np.ones(60))
     np.testing.assert_allclose(rows / 2, turn, atol=0.15)
     induction = fit_induction(corpus, known, unit, 3)
     assert induction.matrix.shape == (8, 8)
@@ -111,11 +149,11 @@ def test_the_map_is_found(tmp_path: Path) -> None:
 def test_rows_do_not_touch_each_other() -> None:
     draw = np.random.default_rng(2)
     induction = Induction(draw.normal(size=(16, 16)).astype(np.float32), 0.9)
-    contexts = draw.normal(size=(150, 16)).astype(np.float32)
-    together = induction.vectors(contexts)
+    rows = draw.normal(size=(150, 16)).astype(np.float32)
+    together = induction.vectors(rows)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 0.9, rtol=1e-5)
     for row in range(150):
-        assert induction.vectors(contexts[row : row + 1])[0].tobytes() == together[row].tobytes()
+        assert induction.vectors(rows[row : row + 1])[0].tobytes() == together[row].tobytes()
 
 
 # From ingest to search

@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from recnews import arrays
-from recnews.records import Bools, Encoded, Float32, Int64, Tokens
+from recnews.records import Bools, Encoded, Float32, Int32, Int64, Numbered, Tokens
+
+Texts: TypeAlias = Sequence[Tokens] | Numbered
+"""Texts that are cut. Who reads them more than once numbers them first, by `recnews.text.Cuts`."""
 
 Progress = Callable[[str, float], None]
 """Called with the name of a stage and the share of it that is done, 0 to 1."""
@@ -38,19 +41,20 @@ class Embedder(Protocol):
         """(vocabulary, d) unit vectors of words: neighbours in meaning, not necessarily in the article space."""
         ...
 
-    def weigh(self, texts: Sequence[Tokens]) -> "Weighed":
+    def weigh(self, texts: Texts) -> "Weighed":
         """The weights of the texts' words."""
         ...
 
-    def encode(self, texts: Sequence[Tokens], weighed: "Weighed | None" = None) -> Encoded:
+    def encode(self, texts: Texts, weighed: "Weighed | None" = None) -> Encoded:
         """Vectors of texts, (n, dim). A text without a known word gets a zero row, never noise.
 
         `weighed` is what `weigh` gives for the texts, for a caller that has it already.
         """
         ...
 
-    def induce(self, words: Sequence[str], texts: Sequence[Sequence[Tokens]]) -> Float32:
-        """(n, d) vectors of words unseen in training, each from texts it stands in, zero where these say nothing.
+    def induce(self, words: Sequence[str], texts: Texts, holding: Sequence[Sequence[int]]) -> Float32:
+        """(n, d) vectors of words unseen in training, zero where the texts say nothing. Each is made from those of the
+        texts that `holding` names for it by their place, and that it stands in.
 
         Not to be asked of an embedder that does not `induces`: it cannot take such words over.
         """
@@ -152,21 +156,48 @@ class Vocabulary:
         idf[seen] = self.idf[columns[seen]]
         return idf
 
-    def weigh(self, texts: Sequence[Tokens], position: float) -> Weighed:
+    def numbered(self, texts: Texts) -> Numbered:
+        """Texts as numbers, by all words that are known now unless they are numbered already."""
+        if isinstance(texts, Numbered):
+            return texts
+        flat = list(chain.from_iterable(part for text in texts for part in (text.title, text.body)))
+        lengths = np.fromiter((len(text.title) + len(text.body) for text in texts), dtype=np.int64, count=len(texts))
+        ids = np.fromiter(map(self.ids.get, flat, repeat(-1)), dtype=np.int32, count=len(flat))
+        missing = np.flatnonzero(ids < 0)
+        words = list(dict.fromkeys(flat[place] for place in missing.tolist()))
+        numbers = {word: number for number, word in enumerate(words, start=len(self))}
+        ids[missing] = [numbers[flat[place]] for place in missing.tolist()]
+        return Numbered(ids, lengths, len(self), words)
+
+    def known(self, texts: Texts) -> list[list[str]]:
+        """Of each text its tokens that were learned, in their order."""
+        numbered = self.numbered(texts)
+        ids, ends = numbered.ids.tolist(), np.cumsum(numbered.lengths).tolist()
+        parts = (ids[end - length : end] for end, length in zip(ends, numbered.lengths.tolist(), strict=True))
+        return [[self.words[number] for number in part if number < numbered.size] for part in parts]
+
+    def _columns(self, numbered: Numbered) -> tuple[Int32, tuple[str, ...]]:
+        """The column of each token, and the words that have one beyond the vocabulary."""
+        columns, size = numbered.ids.copy(), numbered.size
+        others = np.flatnonzero(columns >= size)
+        found, places = np.unique(columns[others], return_inverse=True)
+        words = [numbered.words[number - size] for number in found.tolist()]
+        unseen = sorted(word for word in words if word not in self.ids)
+        extra = {word: column for column, word in enumerate(unseen, start=len(self))}
+        known = [extra[word] if word in extra else self.ids[word] for word in words]
+        columns[others] = np.array(known, dtype=np.int32)[places]
+        return columns, tuple(unseen)
+
+    def weigh(self, texts: Texts, position: float) -> Weighed:
         """Weights `sqrt(c * idf)`, where a token at place p adds `position / (position + p)` to its word's count c.
 
         News says first what matters most; the title is where a text starts. Columns ascend within a row, and words that
         are unseen keep their order whatever batch they come in: sums over a row always run the same way.
         """
-        flat = list(chain.from_iterable(part for text in texts for part in (text.title, text.body)))
-        lengths = np.fromiter((len(text.title) + len(text.body) for text in texts), dtype=np.int64, count=len(texts))
-        columns = np.fromiter(map(self.ids.get, flat, repeat(-1)), dtype=np.int32, count=len(flat))
-        missing = np.flatnonzero(columns < 0)
-        unseen = sorted({flat[place] for place in missing.tolist()})
-        extra = {word: column for column, word in enumerate(unseen, start=len(self))}
-        columns[missing] = [extra[flat[place]] for place in missing.tolist()]
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.arange(len(flat)) - np.repeat(starts[:-1], lengths)
+        numbered = self.numbered(texts)
+        columns, unseen = self._columns(numbered)
+        starts = np.concatenate([[0], np.cumsum(numbered.lengths)])
+        places = np.arange(len(columns)) - np.repeat(starts[:-1], numbered.lengths)
         shape = (len(texts), len(self) + len(unseen))
         matrix = sparse.csr_array((position / (position + places), columns, starts), shape=shape)
         matrix.sum_duplicates()
@@ -175,7 +206,7 @@ class Vocabulary:
         squares = np.bincount(rows, weights=weights * weights, minlength=len(texts))
         matrix.data = (weights / np.sqrt(squares)[rows]).astype(np.float32)
         known = np.bincount(rows[matrix.indices < len(self)], minlength=len(texts)) > 0
-        return Weighed(matrix, tuple(unseen), known)
+        return Weighed(matrix, unseen, known)
 
     def keywords(self, weighed: Weighed, limit: int) -> list[tuple[str, ...]]:
         """The `limit` heaviest words of each text, the heaviest first, ties by column."""

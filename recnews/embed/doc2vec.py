@@ -5,7 +5,6 @@ pickle from a backup could run code.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ import numpy as np
 
 from recnews import arrays
 from recnews.config import EmbeddingSettings
-from recnews.embed.base import Progress, TokenFile, Vocabulary, Weighed, effective_min_count
+from recnews.embed.base import Progress, Texts, TokenFile, Vocabulary, Weighed, effective_min_count
 from recnews.embed.inference import Inference, parameters
 from recnews.embed.lexical import Lexical
 from recnews.embed.space import Space, fit_space, to_unit
 from recnews.embed.word2vec import whiten_words
 from recnews.errors import TrainingError
-from recnews.records import Encoded, Float32, Int64, Tokens
+from recnews.records import Encoded, Float32, Int64
 
 _HIDDEN = "hidden.npy"
 _WORD_VECTORS = "word_vectors.npy"
@@ -52,18 +51,17 @@ class Doc2VecEmbedder:
         """Length of an article vector."""
         return self._space.dim + self._lexical.dim
 
-    def weigh(self, texts: Sequence[Tokens]) -> Weighed:
+    def weigh(self, texts: Texts) -> Weighed:
         """The weights of the texts' words."""
         return self.vocabulary.weigh(texts, self._settings.position)
 
-    def encode(self, texts: Sequence[Tokens], weighed: Weighed | None = None) -> Encoded:
+    def encode(self, texts: Texts, weighed: Weighed | None = None) -> Encoded:
         """Vectors of texts, (n, dim); a zero row for a text without a known word. Slow: milliseconds a text, in as many
         processes as `workers` says once there are many."""
         weighed = weighed or self.weigh(texts)
         raw = np.zeros((len(texts), self._settings.dim), dtype=np.float32)
-        known = np.flatnonzero(weighed.known).tolist()
-        if known:
-            raw[known] = self._inference.vectors([texts[row] for row in known])
+        if weighed.known.any():
+            raw[weighed.known] = self._inference.vectors([row for row in self.vocabulary.known(texts) if row])
         lexical = self._lexical.block(weighed)
         return self._space.join(self._space.project(raw), lexical, self._settings.lexical_weight, weighed.known)
 
@@ -71,7 +69,7 @@ class Doc2VecEmbedder:
         """End the processes that infer; they start again when they are needed."""
         self._inference.close()
 
-    def induce(self, words: Sequence[str], texts: Sequence[Sequence[Tokens]]) -> Float32:
+    def induce(self, words: Sequence[str], texts: Texts, holding: Sequence[Sequence[int]]) -> Float32:
         """Not to be asked: see `induces`."""
         raise NotImplementedError
 
@@ -112,12 +110,8 @@ def fit(corpus: TokenFile, settings: EmbeddingSettings, workers: int, progress: 
     words = to_unit(whiten_words(np.asarray(model.wv.vectors, dtype=np.float32), settings.word_whitening)).vectors
     # Inferred as they will be served: trained document vectors lie elsewhere. Slow, so a few thousand must do.
     inference = Inference(vocabulary, np.array(model.syn1neg), settings)
-    sample = [
-        text
-        for texts in corpus.batches(min(settings.fit_articles, _FIT_ARTICLES))
-        for text in texts
-        if any(token in vocabulary.ids for token in chain(text.title, text.body))
-    ]
+    batches = corpus.batches(min(settings.fit_articles, _FIT_ARTICLES))
+    sample = [row for texts in batches for row in vocabulary.known(texts) if row]
     documents = inference.vectors(sample)
     inference.close()
     space = fit_space(lambda: [documents], settings.dim, settings.semantic_dim, settings.article_whitening)

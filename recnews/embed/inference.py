@@ -16,7 +16,6 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import IO, Any
 
 import numpy as np
@@ -24,7 +23,7 @@ import numpy as np
 from recnews import processes
 from recnews.config import EmbeddingSettings
 from recnews.embed.base import Vocabulary
-from recnews.records import Float32, Tokens
+from recnews.records import Float32
 
 _LONGEST = 10_000  # gensim looks at no more of a document
 # A shorter text is gone over until it is so long: a title's few steps would leave its vector near where all start.
@@ -48,10 +47,9 @@ class Inference:
         self._processes = settings.workers or os.cpu_count() or 1
         self._lock = threading.Lock()
 
-    def vectors(self, texts: Sequence[Tokens]) -> Float32:
-        """(n, d) raw vectors; each text must hold a known word."""
-        known = self.vocabulary.ids
-        rows = [[token for token in chain(text.title, text.body) if token in known][:_LONGEST] for text in texts]
+    def vectors(self, texts: Sequence[list[str]]) -> Float32:
+        """(n, d) raw vectors of texts of known words, at least one each."""
+        rows = [row[:_LONGEST] for row in texts]
         rows = [row * -(-_SHORTEST // len(row)) for row in rows]
         with self._lock:
             fewest = _SHARED_FROM if self._workers else _STARTED_FROM

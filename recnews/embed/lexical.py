@@ -12,7 +12,7 @@ from scipy import sparse
 from recnews import arrays
 from recnews.embed.base import Vocabulary, Weighed
 from recnews.embed.space import to_unit
-from recnews.records import Float32
+from recnews.records import Float32, Int64
 
 _CODES_FILE = "codes.npy"
 _DIGEST_BITS = 512
@@ -35,8 +35,10 @@ class Lexical:
     def block(self, weighed: Weighed) -> Float32:
         """(n, dim) float32 rows of unit length, zero for a text without words."""
         matrix = weighed.matrix
-        columns, places = np.unique(matrix.indices, return_inverse=True)
-        size = len(self._vocabulary)
+        used, size = np.zeros(matrix.shape[1], dtype=np.bool_), len(self._vocabulary)
+        used[matrix.indices] = True
+        columns = np.flatnonzero(used)
+        places = (np.cumsum(used, dtype=np.int32) - np.int32(1))[matrix.indices]
         bits = np.concatenate(
             [self._codes[columns[columns < size]], word_codes(self._unseen(weighed, columns), self.dim)]
         )
@@ -44,8 +46,8 @@ class Lexical:
         # The weights carry idf to the power of a half already.
         scale = (self._vocabulary.idf_of(columns) ** (self._idf_power - 0.5)).astype(np.float32)
         data = matrix.data * scale[places]
-        used = sparse.csr_array((data, places, matrix.indptr), shape=(matrix.shape[0], len(columns)))
-        return to_unit(np.asarray(used @ signs, dtype=np.float32)).vectors
+        weights = sparse.csr_array((data, places, matrix.indptr), shape=(matrix.shape[0], len(columns)))
+        return to_unit(np.asarray(weights @ signs, dtype=np.float32)).vectors
 
     def extend(self) -> None:
         """Add the codes of words that were appended to the vocabulary."""
@@ -61,7 +63,7 @@ class Lexical:
         """Map what `save` wrote. Raises `OSError` or `ValueError` when it cannot."""
         return cls(vocabulary, arrays.load(folder / _CODES_FILE, mapped=True), dim, idf_power)
 
-    def _unseen(self, weighed: Weighed, columns: NDArray[np.int32]) -> list[str]:
+    def _unseen(self, weighed: Weighed, columns: Int64) -> list[str]:
         size = len(self._vocabulary)
         return [weighed.unseen[column - size] for column in columns[columns >= size].tolist()]
 

@@ -5,9 +5,9 @@ A linear map, fitted at train time on words whose vectors are known, turns one i
 are themselves unseen in training add nothing, so it does not matter in which order words are met.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy import sparse
 from recnews import arrays
 from recnews.embed.base import TokenFile, Vocabulary
 from recnews.embed.space import Space, to_unit
-from recnews.records import Float32, Int64, Tokens
+from recnews.records import Float32, Int64, Numbered, Tokens
 
 INDUCTION_FILE = "induction.npz"
 _FIT_COUNT = 10
@@ -74,42 +74,51 @@ def _ridge(rows: Float32, targets: Float32, weights: NDArray[np.float64]) -> NDA
     return np.asarray(np.linalg.solve(second + ridge * np.eye(len(second)), x.T @ (y * weights[:, None])))
 
 
-def contexts_of(
-    words: Sequence[str], texts: Sequence[Sequence[Tokens]], vocabulary: Vocabulary, trained: Float32, window: int
+def contexts_of(  # noqa: PLR0917
+    words: Sequence[str],
+    texts: Numbered,
+    holding: Sequence[Sequence[int]],
+    vocabulary: Vocabulary,
+    trained: Float32,
+    window: int,
 ) -> Float32:
-    """(n, d) contexts of words unseen in training, each from the texts given for it: sums by idf of the unit vectors
-    `trained` (v, d) of the words within the window. Nearer ones count more, as in training."""
-    flats, places, owners, start = list[Int64](), list[Int64](), list[Int64](), 0
-    looked_up: dict[int, tuple[dict[str, list[int]], Int64]] = {}  # new words come in the same articles
-    for owner, (word, found) in enumerate(zip(words, texts, strict=True)):
-        for text in found:
-            if id(text) not in looked_up:
-                looked_up[id(text)] = _looked_up(text, vocabulary, len(trained))
-            stands, ids = looked_up[id(text)]
-            ids = ids.copy()
-            ids[stands.get(word, [])] = len(trained)
-            flat = np.concatenate([ids[ids != _NOBODY], np.full(window, _NOBODY)])
-            place = np.flatnonzero(flat == len(trained))
-            flats.append(flat)
-            places.append(place + start)
-            owners.append(np.full(len(place), owner))
-            start += len(flat)
-    if not flats:
+    """(n, d) contexts of words unseen in training, each from the texts at the places that `holding` names for it: sums
+    by idf of the unit vectors `trained` (v, d) of the words within the window. Nearer ones count more, as in training.
+    """
+    pairs = [(owner, place) for owner, held in enumerate(holding) for place in held]
+    if not pairs:
         return np.zeros((len(words), trained.shape[1]), dtype=np.float32)
-    around = _around(np.concatenate(flats), np.concatenate(places), np.concatenate(owners), window)
-    return _summed(around, len(words), vocabulary, trained)
+    size = len(trained)
+    asked = {word: size + number for number, word in enumerate(words)}  # a word may be there twice
+    ids, starts, ends = _tellers(asked, texts, vocabulary, size)
+    owners, places = np.array(pairs, dtype=np.int64).T
+    # One stretch of tokens for each pair of a word and a text: its own places and the learned words between them.
+    lengths = (ends - starts)[places]
+    pair = np.repeat(np.arange(len(pairs)), lengths)
+    flat = ids[np.arange(len(pair)) + np.repeat(starts[places] - np.cumsum(lengths) + lengths, lengths)]
+    own = flat == np.array([asked[word] for word in words])[owners[pair]]
+    kept = own | (flat < size)
+    pair, flat = pair[kept], np.where(own, size, flat)[kept]
+    parted = np.full(len(flat) + len(pairs) * window, _NOBODY)
+    parted[np.arange(len(flat)) + pair * window] = flat
+    stands = np.flatnonzero(parted == size)
+    return _summed(_around(parted, stands, owners[pair[flat == size]], window), len(words), vocabulary, trained)
 
 
-def _looked_up(text: Tokens, vocabulary: Vocabulary, size: int) -> tuple[dict[str, list[int]], Int64]:
-    """At which places of a text each word stands that is none of the `size` words of the training, and of each of its
-    tokens the row among these, or nobody's."""
-    tokens = [*text.title, *text.body]
-    ids = np.fromiter(map(vocabulary.ids.get, tokens, repeat(_NOBODY)), dtype=np.int64, count=len(tokens))
-    ids[ids >= size] = _NOBODY
-    stands: dict[str, list[int]] = {}
-    for place in np.flatnonzero(ids == _NOBODY).tolist():
-        stands.setdefault(tokens[place], []).append(place)
-    return stands, ids
+def _tellers(
+    asked: Mapping[str, int], texts: Numbered, vocabulary: Vocabulary, size: int
+) -> tuple[Int64, Int64, Int64]:
+    """The tokens of texts that tell anything, and where each text starts and ends among them: rows below `size` of what
+    was learned in training, and the numbers of the words that are `asked` about."""
+    ids = texts.ids.astype(np.int64)
+    others = np.flatnonzero(ids >= size)
+    found, places = np.unique(ids[others], return_inverse=True)
+    names = [vocabulary.words[it] if it < texts.size else texts.words[it - texts.size] for it in found.tolist()]
+    ids[others] = np.array([asked.get(name, _NOBODY) for name in names], dtype=np.int64)[places]
+    telling = ids != _NOBODY
+    bounds = np.concatenate([[0], np.cumsum(texts.lengths)])
+    ends = np.concatenate([[0], np.cumsum(telling)])[bounds]
+    return ids[telling], ends[:-1], ends[1:]
 
 
 def _around(flat: Int64, places: Int64, owners: Int64, window: int) -> tuple[Int64, Int64, Float32]:

@@ -12,13 +12,13 @@ import numpy as np
 
 from recnews import arrays
 from recnews.config import EmbeddingSettings
-from recnews.embed.base import Progress, TokenFile, Vocabulary, Weighed, effective_min_count
+from recnews.embed.base import Progress, Texts, TokenFile, Vocabulary, Weighed, effective_min_count
 from recnews.embed.continuing import Learned, Start
 from recnews.embed.lexical import Lexical
 from recnews.embed.space import Space, fit_space, fit_whitening, to_unit
 from recnews.embed.unknown import Induction, contexts_of, fit_induction
 from recnews.errors import TrainingError
-from recnews.records import Encoded, Float32, Int64, Tokens
+from recnews.records import Encoded, Float32, Int64
 
 _WORD_VECTORS = "word_vectors.npy"
 _ARTICLE_TABLE = "article_table.npy"
@@ -65,11 +65,11 @@ class Word2VecEmbedder:
             self._words = np.concatenate([self._trained, self._new_words])
         return self._words
 
-    def weigh(self, texts: Sequence[Tokens]) -> Weighed:
+    def weigh(self, texts: Texts) -> Weighed:
         """The weights of the texts' words."""
         return self.vocabulary.weigh(texts, self._settings.position)
 
-    def encode(self, texts: Sequence[Tokens], weighed: Weighed | None = None) -> Encoded:
+    def encode(self, texts: Texts, weighed: Weighed | None = None) -> Encoded:
         """Vectors of texts, (n, dim); a zero row for a text without a known word."""
         weighed = weighed or self.weigh(texts)
         projected = sums(weighed, self._table)
@@ -81,9 +81,11 @@ class Word2VecEmbedder:
     def close(self) -> None:
         """Nothing: it is all memory."""
 
-    def induce(self, words: Sequence[str], texts: Sequence[Sequence[Tokens]]) -> Float32:
-        """(n, d) vectors of words unseen in training, each from texts it stands in, zero where these say nothing."""
-        contexts = contexts_of(words, texts, self.vocabulary, self._trained, self._settings.window)
+    def induce(self, words: Sequence[str], texts: Texts, holding: Sequence[Sequence[int]]) -> Float32:
+        """(n, d) vectors of words unseen in training, zero where the texts say nothing. Each is made from those of the
+        texts that `holding` names for it by their place, and that it stands in."""
+        numbered = self.vocabulary.numbered(texts)
+        contexts = contexts_of(words, numbered, holding, self.vocabulary, self._trained, self._settings.window)
         return self._induction.vectors(contexts)
 
     def extend(self, words: Sequence[str], vectors: Float32, articles: Int64) -> None:

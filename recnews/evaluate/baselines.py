@@ -17,9 +17,8 @@ from recnews.config import EmbeddingSettings
 from recnews.embed.base import effective_min_count
 from recnews.errors import MissingExtraError, TrainingError
 from recnews.evaluate.systems import BLOCK, Rows, System, VectorSystem, look_up, to_unit_rows, token_of
-from recnews.generation import HasText
 from recnews.metrics import Float64
-from recnews.records import Bools, Draft, Float32
+from recnews.records import Bools, Draft, Float32, HasText
 from recnews.text import Tokenizer
 
 TOPICS = 300

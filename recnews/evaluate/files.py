@@ -13,9 +13,8 @@ from recnews.formats import ReadOptions, find_files, read_articles, read_events
 from recnews.formats.base import Row, decoded
 from recnews.formats.jsonl import read_jsonl
 from recnews.formats.stream import lines, utf8_chunks
-from recnews.generation import HasText
 from recnews.newsroom import Newsroom
-from recnews.records import Draft, EventDraft, Reject, Where
+from recnews.records import Draft, EventDraft, HasText, Reject, Where
 
 _PARTS = ("title", "summary", "body")
 _KEPT = ("key", "title", "body", "summary", "url", "author", "source", "category", "tags", "lang", "published_at")

@@ -10,10 +10,10 @@ from scipy import sparse
 
 from recnews.config import Settings
 from recnews.errors import RowError, TrainingError
-from recnews.generation import Generation, HasText
+from recnews.generation import Generation
 from recnews.metrics import Float64
 from recnews.newsroom import Newsroom
-from recnews.records import Bools, Draft, Float32
+from recnews.records import Bools, Draft, Float32, HasText
 from recnews.text import DictionaryWord
 
 BLOCK = 512

@@ -11,7 +11,6 @@ from typing import Protocol
 import numpy as np
 
 from recnews.evaluate.systems import System, Text
-from recnews.generation import HasText
 from recnews.metrics import (
     Float64,
     Statistic,
@@ -23,7 +22,7 @@ from recnews.metrics import (
     reciprocal_rank,
     spearman,
 )
-from recnews.records import Draft
+from recnews.records import Draft, HasText
 
 MIN_CHARS = 100
 PLACES = 10

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Step = Literal["encode", "finish"]
 _WORTH = 1000  # so many articles are worth starting a process, which takes about a second
-_REMEMBERED = 4_000_000  # tokens of articles that were cut and may be encoded once more
+_REMEMBERED = 16_000_000  # tokens of articles that were cut and may be encoded once more
 _log = logging.getLogger("recnews")
 
 

@@ -1,32 +1,81 @@
-"""Articles that were cut a moment ago need not be cut again."""
+"""Articles as numbers: cut once, each token looked up once, however often they are read afterwards."""
 
-from recnews.records import Tokens
-from recnews.text.tokenizer import Tokenizer
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+
+from recnews.digests import digest_of
+from recnews.records import HasText, Int32, Numbered
+from recnews.text.tokenizer import Tokenizer, below
+
+_MOST_PIECES = 1 << 18
+_NONE = -1
 
 
 class Cuts:
-    """A tokenizer that remembers the latest articles it has cut: one is looked through for new words, read for what
-    stands around them, and encoded, perhaps twice."""
+    """A tokenizer that numbers tokens by a vocabulary, and remembers the latest articles it has cut: one is looked
+    through for new words, read for what stands around them, and encoded, perhaps twice."""
 
-    def __init__(self, tokenizer: Tokenizer, most: int = 500_000) -> None:
-        """Remember `most` tokens in all, some 20 bytes of memory each with their texts."""
+    def __init__(self, tokenizer: Tokenizer, rows: Mapping[str, int], size: int, most: int = 2_000_000) -> None:
+        """`rows` are those of the vocabulary's words, of which the first `size` have numbers; the others may come and
+        go. Remember `most` tokens in all, of 4 bytes each."""
         self.most = most
-        self._tokenizer = tokenizer
-        self._cut: dict[tuple[str, str, str], Tokens] = {}  # the oldest first
-        self._size = 0
+        self._tokenizer, self._numbers = tokenizer, _Numbers(tokenizer, rows, size)
+        self._cut: dict[bytes, Int32] = {}  # the oldest first
+        self._tokens = 0
 
-    def document(self, title: str, summary: str, body: str) -> Tokens:
-        """Tokens of an article, as `Tokenizer.document` gives them."""
-        key = title, summary, body
-        found = self._cut.get(key)
-        if found is None:
-            found = self._cut[key] = self._tokenizer.document(title, summary, body)
-            self._size += _length(found)
-            while self._size > self.most:
-                oldest = next(iter(self._cut))
-                self._size -= _length(self._cut.pop(oldest))
-        return found
+    def __call__(self, texts: Sequence[HasText]) -> Numbered:
+        """The articles' tokens, as `Tokenizer.document` gives them."""
+        if len(self._numbers) > _MOST_PIECES:  # all at once: what was cut is told by the numbers
+            self._numbers = self._numbers.anew()
+            self._cut, self._tokens = {}, 0
+        keys = [digest_of(text.title, text.summary, text.body) for text in texts]
+        fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._cut}
+        made = dict(zip(fresh, self._made(list(fresh.values())), strict=True))
+        found = [made[key] if key in made else self._cut[key] for key in keys]
+        self._remember(made)
+        lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
+        ids = np.concatenate(found) if found else np.empty(0, dtype=np.int32)
+        return Numbered(ids, lengths, self._numbers.size, self._numbers.words)
+
+    def _made(self, texts: Sequence[HasText]) -> list[Int32]:
+        parts = chain.from_iterable((text.title, below(text.summary, text.body)) for text in texts)
+        pieces = list(map(self._tokenizer.pieces, parts))
+        count = sum(map(len, pieces))
+        ids = np.fromiter(map(self._numbers.__getitem__, chain.from_iterable(pieces)), dtype=np.int32, count=count)
+        kept = ids != _NONE
+        ends = np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))[1::2]
+        return np.split(ids[kept], np.concatenate([[0], np.cumsum(kept)])[ends[:-1]]) if texts else []
+
+    def _remember(self, made: Mapping[bytes, Int32]) -> None:
+        self._cut |= made
+        self._tokens += sum(len(ids) + 1 for ids in made.values())
+        while self._tokens > self.most:
+            self._tokens -= len(self._cut.pop(next(iter(self._cut)))) + 1
 
 
-def _length(tokens: Tokens) -> int:
-    return len(tokens.title) + len(tokens.body) + 1
+class _Numbers(dict[str, int]):
+    """The number of each piece of text: -1 for one that is no token."""
+
+    def __init__(self, tokenizer: Tokenizer, rows: Mapping[str, int], size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.words: list[str] = []
+        self._tokenizer, self._rows = tokenizer, rows
+        self._places: dict[str, int] = {}
+
+    def anew(self) -> "_Numbers":
+        """Without what was looked up so far."""
+        return _Numbers(self._tokenizer, self._rows, self.size)
+
+    def __missing__(self, piece: str) -> int:
+        token = self._tokenizer.token_of(piece)
+        row = self._rows.get(token, self.size) if token else _NONE
+        if row >= self.size:
+            place = self._places.setdefault(token, len(self.words))
+            if place == len(self.words):
+                self.words.append(token)
+            row = self.size + place
+        self[piece] = row
+        return row

@@ -46,16 +46,32 @@ class Tokenizer:
             word if self._simplify is None else replace(word, word=self._simplify(word.word)) for word in dictionary
         ]
         self._cut: Cut = _ENGINES[settings.tokenizer](tuple(words), settings.hmm)
-        self._kept = _Remembered(self._keep)
+        self._kept = _Remembered(self.token_of)
 
     def __call__(self, text: str) -> list[str]:
         """Tokens of a text in their order; empty when it has none."""
-        plain = normalize(text if self._simplify is None else self._simplify(text))
-        return list(filter(None, map(self._kept.__getitem__, self._pieces(plain))))
+        return list(filter(None, map(self._kept.__getitem__, self.pieces(text))))
 
     def document(self, title: str, summary: str, body: str) -> Tokens:
         """Tokens of an article."""
-        return Tokens(self(title), self(f"{summary}\n{body}" if summary else body))
+        return Tokens(self(title), self(below(summary, body)))
+
+    def pieces(self, text: str) -> list[str]:
+        """What a text is cut into, before `token_of` says which of it are tokens."""
+        plain = normalize(text if self._simplify is None else self._simplify(text))
+        if not _HAN.search(plain):
+            return _WORD.findall(plain)
+        if not _OTHER_LETTER.search(plain):
+            return self._cut(plain)
+        return [piece for run in _WORD.findall(plain) for piece in (self._cut(run) if _HAN.search(run) else [run])]
+
+    def token_of(self, piece: str) -> str:
+        """The token that a piece is, or an empty string when it is none."""
+        token = piece.strip(_EDGES).removesuffix("'s").removesuffix("’s")
+        lone_letter = len(token) == 1 and token.isascii()
+        if lone_letter or not _LETTER.search(token) or piece in self.stop_words or token in self.stop_words:
+            return ""
+        return token
 
     def state(self) -> dict[str, Any]:
         """All that decides how text is cut, as JSON values."""
@@ -75,20 +91,10 @@ class Tokenizer:
             frozenset(state["stop_words"]),
         )
 
-    def _pieces(self, plain: str) -> list[str]:
-        if not _HAN.search(plain):
-            return _WORD.findall(plain)
-        if not _OTHER_LETTER.search(plain):
-            return self._cut(plain)
-        return [piece for run in _WORD.findall(plain) for piece in (self._cut(run) if _HAN.search(run) else [run])]
 
-    def _keep(self, raw: str) -> str:
-        """The token of a piece, or an empty string when it is none."""
-        token = raw.strip(_EDGES).removesuffix("'s").removesuffix("’s")
-        lone_letter = len(token) == 1 and token.isascii()
-        if lone_letter or not _LETTER.search(token) or raw in self.stop_words or token in self.stop_words:
-            return ""
-        return token
+def below(summary: str, body: str) -> str:
+    """What is read of an article after its title."""
+    return f"{summary}\n{body}" if summary else body
 
 
 class _Remembered(dict[str, str]):
