@@ -1,6 +1,7 @@
 """One story, told once: syndicated copies and light rewrites are kept as articles and grouped."""
 
 from collections import defaultdict, deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def _choose(store: Store, generation: str | None, settings: StorySettings, texts
         others = {other for band in shared for other in sharing[band]} - {text.article_id}
         story = comparer.story_of(text, others)
         choices.append(StoryChoice(text.article_id, story, own_bands))
-        known[text.article_id] = StoryText(text.article_id, story, text.published_at, text.title, text.body)
+        known[text.article_id] = replace(text, story_id=story)
         for band in shared:
             sharing[band].append(text.article_id)
     return choices

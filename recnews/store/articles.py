@@ -4,16 +4,16 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
+from recnews.digests import digest_of
 from recnews.errors import UnknownArticleError
 from recnews.records import Article, ArticleEdit, ArticleId, Draft
 from recnews.store.database import Database, announce, count_rows, from_micros, optional_micros, to_micros
-from recnews.store.dialects import among, among_given, holds
+from recnews.store.dialects import among, among_given, holds, insert_rows, update_rows
 from recnews.store.guesses import CATEGORY, PROBABILITY, vector_of
 from recnews.store.prepared import Prepared
 from recnews.store.schema import article_ids, articles, story_bands, vectors
@@ -67,15 +67,13 @@ class Articles:
                 if outcome == "added"
             ]
             changed = [
-                row | {"target": row["article_id"], "bands": None}
-                for row, outcome in zip(rows, outcomes, strict=True)
-                if outcome == "changed"
+                row | {"bands": None} for row, outcome in zip(rows, outcomes, strict=True) if outcome == "changed"
             ]
             if fresh:
-                connection.execute(insert(articles), fresh)
+                insert_rows(connection, articles, [tuple(row.values()) for row in fresh], list(fresh[0]))
             if changed:
                 forget_bands(connection, [row["article_id"] for row in changed])
-                connection.execute(update(articles).where(articles.c.article_id == bindparam("target")), changed)
+                update_rows(connection, articles, [tuple(row.values()) for row in changed], list(changed[0]))
             announce(connection, [row["article_id"] for row in fresh + changed])
         return outcomes
 
@@ -233,7 +231,7 @@ def ids_for(connection: Connection, keys: Sequence[str]) -> dict[str, ArticleId]
     if missing:
         last = connection.execute(select(func.coalesce(func.max(article_ids.c.id), 0))).scalar_one()
         fresh = {key: ArticleId(number) for number, key in enumerate(missing, start=last + 1)}
-        connection.execute(insert(article_ids), [{"id": number, "key": key} for key, number in fresh.items()])
+        insert_rows(connection, article_ids, [(number, key) for key, number in fresh.items()], ("id", "key"))
         known |= fresh
     return known
 
@@ -270,15 +268,11 @@ def _outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Ou
     return outcomes
 
 
-def _digest(*parts: str) -> bytes:
-    return blake2b("".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16).digest()
-
-
 def _row(draft: Draft, article_id: int) -> dict[str, Any]:
     tags = json.dumps(draft.tags, ensure_ascii=False)
     published, expires = optional_micros(draft.published_at), optional_micros(draft.expires_at)
-    text = _digest(draft.title, draft.summary, draft.body)
-    rest = _digest(draft.url, draft.author, draft.source, draft.category, tags, draft.lang, f"{published} {expires}")
+    text = digest_of(draft.title, draft.summary, draft.body)
+    rest = digest_of(draft.url, draft.author, draft.source, draft.category, tags, draft.lang, f"{published} {expires}")
     return {
         "article_id": article_id,
         "digest": text + rest,

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
+from recnews.digests import digest_of
 from recnews.records import ArticleId, Event, EventDraft, EventKind, HeldEvent
 from recnews.store.articles import ids_for, known_ids
 from recnews.store.database import Database, count_rows, from_micros, next_change, optional_micros, to_micros
@@ -218,7 +218,7 @@ def _identity(draft: EventDraft) -> bytes:
         if draft.event_id
         else ("what", draft.key, draft.kind, "" if draft.at is None else str(to_micros(draft.at)))
     )
-    return blake2b("".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16).digest()
+    return digest_of(*parts)
 
 
 def _acts(*columns: Any) -> Select[Any]:

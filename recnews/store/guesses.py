@@ -23,6 +23,8 @@ GIVEN = func.coalesce(articles.c.editor_category, func.nullif(articles.c.categor
 """What editors or the publisher say; NULL where neither does."""
 CATEGORY = func.coalesce(GIVEN, vectors.c.predicted_category, "")
 """What is served, in a query that joins the vectors of a generation to the articles."""
+GUESSED = ("predicted_category", "probability")
+"""The columns of a prediction."""
 PROBABILITY = case((GIVEN.is_(None), vectors.c.probability))
 """NULL unless the category is a prediction."""
 
@@ -58,15 +60,17 @@ class Guesses:
         one, such as those deleted meanwhile, are passed over."""
         if not ids:
             return
-        statement = update(vectors).where(vector_of(generation, bindparam("target")))
-        rows = [{"target": article_id} | guess_columns(guess) for article_id, guess in zip(ids, guesses, strict=True)]
+        category, probability = GUESSED
+        values: dict[str, Any] = {category: bindparam("category"), probability: bindparam("likely")}
+        statement = update(vectors).where(vector_of(generation, bindparam("target"))).values(values)
+        rows = [
+            {"target": article_id, "category": guess and guess.category, "likely": guess and guess.probability}
+            for article_id, guess in zip(ids, guesses, strict=True)
+        ]
         with self._database.write(derived=True) as connection:
             connection.execute(statement, rows)
 
 
-def guess_columns(guess: Guess | None) -> dict[str, Any]:
-    """The columns of a prediction."""
-    return {
-        "predicted_category": guess.category if guess else None,
-        "probability": guess.probability if guess else None,
-    }
+def guess_values(guess: Guess | None) -> tuple[str | None, float | None]:
+    """What stands in `GUESSED`."""
+    return (guess.category, guess.probability) if guess else (None, None)

@@ -6,12 +6,12 @@ from itertools import takewhile
 from typing import Any
 
 import numpy as np
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select
 
 from recnews.records import Int64
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, to_card
 from recnews.store.database import Database, announce, count_rows
-from recnews.store.dialects import among, insert_rows, listed
+from recnews.store.dialects import among, insert_rows, listed, update_rows
 from recnews.store.schema import articles, story_bands, vectors
 
 _LOOKED_AT, _PAGE = 200, 2000
@@ -26,6 +26,7 @@ class StoryText:
     published_at: int
     title: str
     body: str
+    text_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Stories:
             rows = connection.execute(query).all()
         if generation is not None:
             rows = list(takewhile(lambda row: row.encoded, rows))
-        return [StoryText(*row[:5]) for row in rows]
+        return [StoryText(*row[:6]) for row in rows]
 
     def sharing(self, bands: Int64, most: int) -> list[tuple[int, int]]:
         """(band, article id) of stored articles that share a band with `bands` (any shape), in order; of each band at
@@ -76,21 +77,18 @@ class Stories:
 
     def assign(self, texts: Sequence[StoryText], choices: Sequence[StoryChoice]) -> None:
         """Record choices in one transaction; one whose article was changed or deleted meanwhile is left for later."""
-        was = {text.article_id: (text.title, text.body) for text in texts}
+        was = {text.article_id: text for text in texts}
         with self._database.write(derived=True) as connection:
-            now = connection.execute(_texts().where(among(articles.c.article_id, was))).all()
-            same = {row.article_id for row in now if (row.title, row.body) == was[row.article_id]}
-            rows = [choice for choice in choices if choice.article_id in same]
-            if not rows:
-                return
-            statement = update(articles).where(articles.c.article_id == bindparam("target"))
-            values = [
-                {"target": row.article_id, "story_id": row.story_id, "bands": row.bands.tobytes()} for row in rows
-            ]
-            connection.execute(statement, values)
+            query = select(articles.c.article_id, articles.c.text_digest).where(among(articles.c.article_id, was))
+            present = dict(connection.execute(query).all())
+            rows = [row for row in choices if present.get(row.article_id) == was[row.article_id].text_digest]
+            values = [(row.article_id, row.story_id, row.bands.tobytes()) for row in rows]
+            update_rows(connection, articles, values, ("article_id", "story_id", "bands"))
             pairs = [(band, row.article_id) for row in rows for band in row.bands.tolist()]
-            insert_rows(connection, story_bands, pairs)
-            announce(connection, [row.article_id for row in rows])
+            insert_rows(connection, story_bands, sorted(pairs))
+            # Without a story an article is served as one of its own: to be alone is no news.
+            told = [row.article_id for row in rows if row.story_id != (was[row.article_id].story_id or row.article_id)]
+            announce(connection, told)
 
     def differing(self) -> int:
         """How many articles have bands of their own that no search would find, or bands that are not theirs any more:
@@ -150,5 +148,6 @@ class Stories:
 
 def _texts() -> Any:
     return select(
-        articles.c.article_id, articles.c.story_id, PUBLISHED.label("published_at"), articles.c.title, articles.c.body
-    )
+        articles.c.article_id, articles.c.story_id, PUBLISHED.label("published_at"), articles.c.title, articles.c.body,
+        articles.c.text_digest,
+    )  # fmt: skip

@@ -25,8 +25,8 @@ from recnews.records import ArticleId, Float32, Guess
 from recnews.store.articles import ArticleText
 from recnews.store.behaviours import BehaviourRows, forget_behaviours, put_behaviours
 from recnews.store.database import Database, announce, count_rows
-from recnews.store.dialects import among, among_given, insert_or
-from recnews.store.guesses import CATEGORY, guess_columns
+from recnews.store.dialects import among, among_given, insert_or, insert_rows
+from recnews.store.guesses import CATEGORY, GUESSED, guess_values
 from recnews.store.prepared import Prepared
 from recnews.store.schema import (
     article_ids,
@@ -162,26 +162,15 @@ class Vectors:
             ids = [text.article_id for text in pending.texts]
             query = select(articles.c.article_id, articles.c.text_digest).where(among(articles.c.article_id, ids))
             present = dict(connection.execute(query).all())
+            made = zip(ids, pending.text_digests, matrix, keywords, guesses or [None] * len(ids), strict=True)
             rows = [
-                {
-                    "generation": generation,
-                    "article_id": article_id,
-                    "text_digest": digest,
-                    "vector": vector.tobytes(),
-                    "keywords": words,
-                    **guess_columns(guess),
-                }
-                for article_id, digest, vector, words, guess in zip(
-                    ids, pending.text_digests, matrix, keywords, guesses or [None] * len(ids), strict=True
-                )
+                (generation, article_id, digest, vector.tobytes(), words, *guess_values(guess))
+                for article_id, digest, vector, words, guess in made
                 if present.get(article_id) == digest  # else deleted or changed meanwhile: another may have encoded that
             ]
-            if rows:
-                statement = insert_or(connection, vectors)
-                key = [vectors.c.generation, vectors.c.article_id]
-                replaced = {name: statement.excluded[name] for name in rows[0].keys() - {"generation", "article_id"}}
-                connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), rows)
-            written = [row["article_id"] for row in rows]
+            names = ("generation", "article_id", "text_digest", "vector", "keywords", *GUESSED)
+            insert_rows(connection, vectors, rows, names, key=("generation", "article_id"))
+            written = [int(article_id) for _, article_id, *_ in rows]
             mine = outdated_vectors.c.generation == generation, among(outdated_vectors.c.article_id, written)
             connection.execute(delete(outdated_vectors).where(*mine))
             if pending.token is not None:
