@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 MILVUS_VENV ?= .venv-milvus
 TESTS_AT_ONCE ?= 2
+STATIC := recnews/service/pages/static
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo browser test test-scale servers lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds screenshots clean help
+.PHONY: demo browser test test-scale servers lint format types layers check rehearse bench bench-quick bench-similarity bench-feeds screenshots vendor clean help
 
 help:  ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -73,6 +74,13 @@ screenshots: demo-home $(VENV)/.dev-installed browser  ## The pictures of docs/p
 
 demo-home:
 	$(MAKE) demo
+
+vendor:  ## The library that draws charts, as npm publishes it, into the pages; nothing else here needs npm
+	cd vendor && npm ci --ignore-scripts --no-audit --no-fund
+	cp vendor/node_modules/uplot/dist/uPlot.iife.min.js vendor/node_modules/uplot/dist/uPlot.min.css $(STATIC)
+	cp vendor/node_modules/uplot/LICENSE $(STATIC)/uPlot.LICENSE.txt
+	rm -r vendor/node_modules
+	cd $(STATIC) && sha256sum --check $(CURDIR)/vendor/SHA256SUMS
 
 clean:  ## Remove the virtual environment and what tools leave behind
 	rm -rf $(VENV) $(MILVUS_VENV) demo-home .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Small charts as SVG: lines over time, bars with intervals, and words as a graph. Pure: values in, text out.
+"""Small drawings as SVG: bars with intervals, and words as a graph. Pure: values in, text out.
 
 What is drawn has classes instead of colours, so that a page's own style sheet decides and no policy against inline
 styles is in its way. Numbers and names that people read stand beside a chart as text, where they can be copied, spoken
@@ -13,8 +13,6 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH, HEIGHT = 600, 160
-_PAD = 4
 _WIDE, _HIGH = 640, 460
 _NODE, _LONGEST = 22, 16
 
@@ -26,21 +24,6 @@ class Bar:
     value: float
     low: float = math.nan
     high: float = math.nan
-
-
-def lines(series: Sequence[Sequence[float]], top: float, about: str) -> str:
-    """Values over equal steps as one line each, from 0 to `top`; NaN leaves a gap. Stretches to whatever room it gets.
-
-    `about` says in words what is drawn, for those who cannot see it.
-    """
-    svg = _svg(WIDTH, HEIGHT, "chart", about, stretched=True)
-    for part in (0.0, 0.5, 1.0):
-        y = _number(_PAD + (HEIGHT - 2 * _PAD) * part)
-        SubElement(svg, "path", {"class": "rule", "d": f"M0 {y}H{WIDTH}"})
-    for place, values in enumerate(series):
-        for piece in _pieces(values, top or 1.0):
-            SubElement(svg, "path", {"class": f"line s{place}", "d": piece})
-    return _text(svg)
 
 
 def bar(found: Bar, longest: float, kind: str = "") -> str:
@@ -67,7 +50,7 @@ def words(
     `scores` (n,) is how like each of `near` is to `centre`, `likeness` (n, n) how like they are to each other; `links`
     (n,) are their addresses.
     """
-    svg = _svg(_WIDE, _HIGH, "graph", about, stretched=False)
+    svg = Element("svg", {"class": "graph", "viewBox": f"0 0 {_WIDE} {_HIGH}", "aria-label": about})
     svg.set("role", "group")  # its words are links, which a picture would hide
     middle = (_WIDE / 2, _HIGH / 2)
     places = _apart([middle, *_ring(scores, likeness)], [_half(word) for word in (centre, *near)])[1:]
@@ -152,29 +135,8 @@ def _node(svg: Element, word: str, place: tuple[float, float], address: str, kin
     told.text = _shown(word)
 
 
-def _pieces(values: Sequence[float], top: float) -> list[str]:
-    """The line as paths, broken where there is no value. A value alone is a short stroke."""
-    step = WIDTH / max(len(values) - 1, 1)
-    pieces, current = list[str](), list[str]()
-    for place, value in enumerate([*values, math.nan]):
-        if math.isfinite(value):
-            y = HEIGHT - _PAD - min(max(value / top, 0.0), 1.0) * (HEIGHT - 2 * _PAD)
-            current.append(f"{_number(place * step)} {_number(y)}")
-        elif current:
-            pieces.append(f"M{'L'.join(current)}" if len(current) > 1 else f"M{current[0]}h3")
-            current = []
-    return pieces
-
-
 def _path(one: tuple[float, float], two: tuple[float, float]) -> str:
     return f"M{_number(one[0])} {_number(one[1])}L{_number(two[0])} {_number(two[1])}"
-
-
-def _svg(width: int, height: int, kind: str, about: str, stretched: bool) -> Element:
-    svg = Element("svg", {"class": kind, "viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": about})
-    if stretched:
-        svg.set("preserveAspectRatio", "none")
-    return svg
 
 
 def _number(value: float) -> str:

@@ -135,6 +135,7 @@ def test_every_page_says_what_browsers_may_do_with_it(opened: Service) -> None:
             assert headers["referrer-policy"] == "same-origin"
         assert visitor.client.get("/").headers["cache-control"] == "no-store"
         assert "immutable" in visitor.client.get("/static/pages.css").headers["cache-control"]
+        assert "MIT License" in visitor.get("/static/uPlot.LICENSE.txt")
         for outside in ("/static/..%2Frender.py", "/static/render.py", "/static/"):
             assert visitor.client.get(outside).status_code == 404
 
@@ -187,7 +188,7 @@ def test_every_problem_has_a_text() -> None:
 CHOSEN_BY_VALUE = (
     "problem.", "scope.", "theme.", "kind.", "source.", "part.", "reader.freshness", "reader.popularity",
     "reader.diversity", "done.", "became.", "counted.",
-    "words.span_", "map.missing_", "map.by_",
+    "words.span_", "words.day", "words.week", "words.told_", "map.missing_", "map.by_",
     "intake.", "runs.", "chart.",
 )  # fmt: skip
 """Groups of texts whose last part is a value."""

@@ -220,7 +220,7 @@ def test_a_walk_from_an_articles_words_through_the_graph(browser: Browser, opene
     seen.go("/desk/article?id=足球-1")
     seen.page.get_by_role("link", name="进球", exact=True).first.click()
     assert seen.page.inner_text("h1") == "Words"
-    seen.page.locator("[data-from] svg").wait_for()
+    seen.page.locator("[data-from] canvas").wait_for()
     seen.in_order("words")
     assert seen.page.locator(".graph a.node").count() == 12
     seen.page.locator(".graph a.node").first.focus()

@@ -125,6 +125,7 @@ def test_steps_between_notes() -> None:
     for place, (requests, times) in enumerate([(0, 0), (100, 1), (100, 1)]):
         history._notes.append(Note(10.0 * place, requests, 0, 5 * place, buckets[times], buckets[0]))
     steps = history.steps()
+    assert (steps.begin, steps.ends) == (0.0, [10.0, 20.0])
     assert (steps.requests, steps.rows) == ([10.0, 0.0], [0.5, 0.5])
     assert steps.feed_most[0] == 100.0
     assert math.isnan(steps.feed_most[1])

@@ -32,10 +32,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What happened between notes: per second, and in milliseconds. NaN where nothing was timed."""
+    """What happened between notes: per second, and in milliseconds; NaN where nothing was timed. `ends` is when each
+    step ended, `begin` when the first one began (seconds since the epoch)."""
 
     begin: float
-    end: float
+    ends: list[float]
     requests: list[float]
     failures: list[float]
     rows: list[float]
@@ -62,7 +63,7 @@ class History:
         chosen = notes[::-1][::stride][::-1]
         pairs = list(pairwise(chosen))
         return Steps(
-            chosen[0].at if chosen else time.time(), chosen[-1].at if chosen else time.time(),
+            chosen[0].at if chosen else time.time(), [two.at for _, two in pairs],
             [(two.requests - one.requests) / (two.at - one.at) for one, two in pairs],
             [(two.failures - one.failures) / (two.at - one.at) for one, two in pairs],
             [(two.rows - one.rows) / (two.at - one.at) for one, two in pairs],

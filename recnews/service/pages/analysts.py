@@ -1,6 +1,5 @@
 """The word explorer: what lies around a word, words taken from and added to words, and words over time."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ from recnews.explore import Around
 from recnews.newsroom.words import Written
 from recnews.service.asking import Asked
 from recnews.service.models import Request
+from recnews.service.pages.charts import Chart, Column
 from recnews.service.pages.model import of_model
 from recnews.service.pages.readers import home_zone
 from recnews.service.pages.render import link, page, part
@@ -25,7 +25,7 @@ from recnews.service.room import ServiceRoom
 
 router = APIRouter(prefix="/words", route_class=PageRoute, include_in_schema=False)
 SPANS = ("30", "90", "365", "all")
-_NEAR, _WEEKS = 12, 1990
+_NEAR, _WEEKS, _COUNT = 12, 1990, "{:,}"
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
 
 
@@ -42,18 +42,6 @@ class WordsAsked(Request):
     def name(self) -> str:
         """What was asked for, as a sum."""
         return f"{self.word}{f' − {self.minus}' if self.minus else ''}{f' + {self.plus}' if self.plus else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Words over time as a page shows them: `rows` are begin, articles and articles with each word."""
-
-    words: list[str]
-    weekly: bool
-    top: int
-    totals: list[int]
-    rows: list[tuple[datetime, int, list[int]]]
-    drawn: Markup
 
 
 @router.get("")
@@ -75,9 +63,9 @@ async def over_time(desk: Asked, visit: Reads, asked: Annotated[WordsAsked, Quer
     if not asked.word:
         return RedirectResponse("/words", 303)
     zone, names = home_zone(desk), list(dict.fromkeys([asked.word, *filter(None, [asked.beside])]))
-    curve = _drawn(visit, names, await desk.look(lambda room: _written(room, names, asked.span, zone)))
+    chart = _drawn(visit, names, await desk.look(lambda room: _written(room, names, asked.span, zone)), zone)
     back = link("/words", word=asked.word, beside=asked.beside, span=asked.span)
-    return part(visit, request, "words_written.html", "words_time.html", curve=curve, zone=zone, back=back)
+    return part(visit, request, "words_written.html", "words_time.html", chart=chart, back=back)
 
 
 def _written(room: ServiceRoom, names: list[str], span: str, zone: ZoneInfo) -> Written:
@@ -97,16 +85,19 @@ def _written(room: ServiceRoom, names: list[str], span: str, zone: ZoneInfo) -> 
     return room.words.written(names, begin.astimezone(UTC), step, until=now.astimezone(UTC))
 
 
-def _drawn(visit: Visit, names: list[str], written: Written) -> Curve:
-    top = max((max(counts) for counts in written.holding), default=0)
-    totals = [sum(counts) for counts in written.holding]
-    rows = [
-        (written.begin + place * written.step, articles, [counts[place] for counts in written.holding])
-        for place, articles in enumerate(written.articles)
-    ]
-    told = visit.text("words.curve_about", words=visit.text("reader.comma").join(names))
-    drawn = Markup(drawing.lines(written.holding, float(top), told))  # noqa: S704 - built and escaped as XML
-    return Curve(names, written.step > timedelta(days=1), top, totals, rows[::-1], drawn)
+def _drawn(visit: Visit, names: list[str], written: Written, zone: ZoneInfo) -> Chart:
+    span = "week" if written.step > timedelta(days=1) else "day"
+    columns = [Column(visit.text("desk.articles"), written.articles, _COUNT)]
+    for name, counts in zip(names, written.holding, strict=True):
+        told = {"total": sum(counts), "most": max(counts), "last": counts[-1]}
+        text = visit.text(f"words.told_{span}", **{it: _COUNT.format(count) for it, count in told.items()})
+        columns.append(Column(name, counts, _COUNT, text))
+    return Chart(
+        "written", visit.text("words.curve_about", words=visit.text("reader.comma").join(names)),
+        visit.text("words.unit"), visit.text(f"words.{span}"),
+        [written.begin + place * written.step for place in range(len(written.articles))],
+        columns, zone,
+    )  # fmt: skip
 
 
 def _graph(visit: Visit, asked: WordsAsked, around: Around) -> Markup:

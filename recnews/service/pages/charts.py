@@ -1,8 +1,10 @@
-"""Charts of the operator's room: what the service counts over time, and two evaluations side by side."""
+"""Charts: lines over time, what the service counts as such, and two evaluations side by side."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
@@ -15,13 +17,42 @@ from recnews.service.pages.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    """A chart of lines, with their names, the highest and the last value of each as text, and its unit."""
+class Column:
+    """Values over time, NaN for none, and how they are written. What is `told` of them stands beside the name of a
+    line; a column without is in the table only."""
 
     name: str
-    lines: list[tuple[str, str, str]]
+    values: Sequence[float]
+    form: str
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines over time as a page shows them: a table, from which the browser draws. `name` is the only one of its page,
+    `moments` ascend, `head` is what they are called, `form` how they are written in `zone`."""
+
+    name: str
+    title: str
     unit: str
-    drawn: Markup
+    head: str
+    moments: Sequence[datetime]
+    columns: Sequence[Column]
+    zone: ZoneInfo
+    form: str = "%Y-%m-%d"
+
+    @property
+    def lines(self) -> list[Column]:
+        """What is drawn."""
+        return [it for it in self.columns if it.told]
+
+    @property
+    def rows(self) -> list[tuple[datetime, list[tuple[float | None, str]]]]:
+        """The table, the latest first: values as numbers and as text."""
+        made = [
+            (at, [_cell(it.values[place], it.form) for it in self.columns]) for place, at in enumerate(self.moments)
+        ]
+        return made[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +66,22 @@ class Pair:
     difference: str
 
 
-def over_time(visit: Visit, steps: Steps) -> list[Chart]:
+def over_time(visit: Visit, steps: Steps, zone: ZoneInfo) -> list[Chart]:
     """What the service counts; nothing before there are two notes."""
-    if len(steps.requests) < 2:
+    if not steps.ends:
         return []
-    given: Mapping[str, tuple[str, Mapping[str, Sequence[float]]]] = {
-        "rates": ("/s", {"requests": steps.requests, "rows": steps.rows, "failures": steps.failures}),
-        "latencies": ("ms", {"all": steps.request_most, "feeds": steps.feed_most}),
+    moments = [datetime.fromtimestamp(it, UTC) for it in steps.ends]
+    given: Mapping[str, tuple[str, str, Mapping[str, Sequence[float]]]] = {
+        "rates": ("/s", "{:.2f}", {"requests": steps.requests, "rows": steps.rows, "failures": steps.failures}),
+        "latencies": ("ms", "{:,g}", {"all": steps.request_most, "feeds": steps.feed_most}),
     }
-    return [_chart(visit, name, unit, series) for name, (unit, series) in given.items()]
+    return [
+        Chart(
+            name, visit.text(f"chart.{name}"), unit, visit.text("chart.until"), moments,
+            [_column(visit, line, values, form, unit) for line, values in series.items()], zone, "%m-%d %H:%M:%S",
+        )
+        for name, (unit, form, series) in given.items()
+    ]  # fmt: skip
 
 
 def side_by_side(runs: Sequence[Run]) -> dict[str, list[Pair]]:
@@ -69,14 +107,13 @@ def _pairs(one: Mapping[str, Mapping[str, Figure]], two: Mapping[str, Mapping[st
     return made
 
 
-def _chart(visit: Visit, name: str, unit: str, series: Mapping[str, Sequence[float]]) -> Chart:
-    known = {line: [it for it in values if not math.isnan(it)] for line, values in series.items()}
-    told = [(visit.text(f"chart.{line}"), *_told(values)) for line, values in known.items()]
-    top = max((max(values) for values in known.values() if values), default=0.0)
-    about = visit.text(f"chart.{name}")
-    drawn = Markup(drawing.lines(list(series.values()), top, about))  # noqa: S704 - built and escaped as XML
-    return Chart(about, told, unit, drawn)
+def _column(visit: Visit, line: str, values: Sequence[float], form: str, unit: str) -> Column:
+    known = [it for it in values if not math.isnan(it)]
+    most, last = (form.format(max(known)), form.format(known[-1])) if known else ("–", "–")
+    return Column(
+        visit.text(f"chart.{line}"), values, form, visit.text("chart.told", most=most, last=last, unit=unit)
+    )  # fmt: skip
 
 
-def _told(values: Sequence[float]) -> tuple[str, str]:
-    return (f"{max(values):.1f}", f"{values[-1]:.1f}") if values else ("–", "–")
+def _cell(value: float, form: str) -> tuple[float | None, str]:
+    return (None, "–") if math.isnan(value) else (round(value, 4), form.format(value))

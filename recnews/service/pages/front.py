@@ -26,7 +26,10 @@ from recnews.service.room import ServiceRoom
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _YEAR = 365 * 24 * 3600
-_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_KINDS = {
+    ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}  # fmt: skip
 Next = Annotated[str, Query(max_length=8192)]
 
 

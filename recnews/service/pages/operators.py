@@ -84,11 +84,11 @@ async def rooms(desk: Asked, request: Request, visit: Reads, asked: Annotated[Ro
     generations, can_go_back, runs = await desk.look(look)
     told = _summed((await counted(desk)).decode())
     keys = _keys(request) if visit.may("admin") else []
-    steps = desk.history.steps()
+    steps, zone = desk.history.steps(), home_zone(desk)
     return page(
         visit, "operator.html", generations=generations, can_go_back=can_go_back, counted=told, keys=keys,
         serving=desk.generation, done=asked.done, runs=runs, compared=_compared(runs, asked.before, asked.after),
-        charts=over_time(visit, steps), began=datetime.fromtimestamp(steps.begin, UTC), zone=home_zone(desk),
+        charts=over_time(visit, steps, zone), began=datetime.fromtimestamp(steps.begin, UTC), zone=zone,
     )  # fmt: skip
 
 
