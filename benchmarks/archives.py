@@ -4,6 +4,8 @@ Vectors are those of a home of 20,000 real Chinese articles, each further one a 
 length (see grown.py), published over 400 days. Queries are others of the same kind. Recall@10 is against exact search.
 
     python benchmarks/archives.py --rows 50000 --engines faiss,pgvector,milvus
+
+`pgvector-float32` is pgvector with an index over `vector` in place of `halfvec`.
 """
 
 import argparse
@@ -73,18 +75,22 @@ def faiss_index(vectors: Float32, ids: Int64, times: Int64) -> Iterator[tuple[An
 @contextmanager
 def archived_index(engine: str, vectors: Float32, ids: Int64, times: Int64) -> Iterator[tuple[Any, float, int]]:
     """The same over a server that is started for it."""
+    engine, _, numbers = engine.partition("-")
     folder = Path(tempfile.mkdtemp(prefix=f"recnews-{engine}-"))
     server = SERVERS[engine](folder)
     try:
         server.start()
         before = folder_bytes(folder)
         archive = open_archive(ArchiveSettings(server.url, "bench", seconds=30), "g1", vectors.shape[1])
+        if numbers == "float32":
+            archive.numbers = "vector"  # type: ignore[attr-defined]
         index = ArchivedIndex(vectors.shape[1], archive)
         index.upsert(ids, vectors, times)
         start = time.perf_counter()
         index.hand_over(int(times.max()) + 1)
         _wait_for_indexes(archive)
         seconds = time.perf_counter() - start
+        print(f"{engine} {numbers}: index of {_index_bytes(archive):,} bytes", file=sys.stderr)
         yield index, seconds, _table_bytes(archive) or folder_bytes(folder) - before
         index.close()
     finally:
@@ -112,6 +118,14 @@ def _table_bytes(archive: Any) -> int:
         return 0
     query = "SELECT pg_total_relation_size(%s::regclass)"
     return int(connection.execute(query, [f"{archive._name}_vectors"]).fetchone()[0])
+
+
+def _index_bytes(archive: Any) -> int:
+    """Of the HNSW index in PostgreSQL; 0 elsewhere."""
+    connection = getattr(archive, "_connection", None)
+    if connection is None:
+        return 0
+    return int(connection.execute("SELECT pg_relation_size(%s::regclass)", [f"{archive._name}_near"]).fetchone()[0])
 
 
 def folder_bytes(folder: Path) -> int:
@@ -161,7 +175,7 @@ def main() -> None:
     shown = [("engine", "question", "p50 ms", "p99 ms", "recall@10", "rows/s filled", "bytes/row")]
     figures: dict[str, Any] = {"rows": len(ids), "dim": vectors.shape[1]}
     for engine in given.engines.split(","):
-        if engine != "faiss" and (why := missing(engine)):
+        if engine != "faiss" and (why := missing(engine.partition("-")[0])):
             print(f"{engine}: {why}", file=sys.stderr)
             continue
         opened: Callable[..., Any] = faiss_index if engine == "faiss" else archived_index

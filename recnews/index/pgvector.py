@@ -1,7 +1,7 @@
 """Older vectors in PostgreSQL, searched by pgvector.
 
-A row holds a vector as float32, of which the index over `halfvec` (16-bit floats) holds a copy: half the size, and what
-it finds is scored again from the whole row.
+A row holds a vector as float32. The index over `halfvec` (16-bit floats) holds a copy, in three fifths of the space
+that one over `vector` takes; what it finds is scored again from the whole row.
 """
 
 import re
@@ -33,6 +33,8 @@ class PgvectorArchive:
 
     exact_rows = 5_000
     most_named = 100_000
+    numbers = "halfvec"
+    """What its index holds: 16-bit floats. `vector`, 32-bit ones, is there to be measured (docs/scaling.md)."""
 
     def __init__(self, settings: ArchiveSettings, name: str, dim: int) -> None:
         """Nothing is asked yet. Raises `MissingExtraError`, `SettingsError`."""
@@ -137,7 +139,7 @@ class PgvectorArchive:
                 cursor.execute(
                     self._sql(
                         "CREATE INDEX IF NOT EXISTS {index} ON {table}"
-                        " USING hnsw ((embedding::halfvec({dim})) halfvec_ip_ops) WITH (m = 16, ef_construction = 100)"
+                        " USING hnsw ((embedding::{numbers}({dim})) {operators}) WITH (m = 16, ef_construction = 100)"
                     )
                 )
             cursor.execute(
@@ -211,7 +213,7 @@ class PgvectorArchive:
             cursor.execute("SELECT set_config(%s, %s, true)", [name, str(value)])
         statement = self._sql(
             "SELECT id, embedding FROM {table} WHERE {passing}"
-            " ORDER BY embedding::halfvec({dim}) <#> %(query)s::halfvec({dim}) LIMIT %(count)s",
+            " ORDER BY embedding::{numbers}({dim}) <#> %(query)s::{numbers}({dim}) LIMIT %(count)s",
             within,
         )
         return rescored(*self._candidates(cursor, statement, query, count, within), query, k)
@@ -245,8 +247,9 @@ class PgvectorArchive:
             passing.append("id <> ALL(%(exclude)s::bigint[])")
         sql = self._driver.sql
         return sql.SQL(text).format(
-            table=self._table, index=self._index, dim=sql.Literal(self.dim), passing=sql.SQL(" AND ".join(passing))
-        )
+            table=self._table, index=self._index, dim=sql.Literal(self.dim), passing=sql.SQL(" AND ".join(passing)),
+            numbers=sql.SQL(self.numbers), operators=sql.SQL(f"{self.numbers}_ip_ops"),
+        )  # fmt: skip
 
     def _ask(self, question: Callable[[Any], _Answer], patient: bool = False) -> _Answer:
         """An answer in a transaction of its own; a connection that was cut meanwhile is made anew once.
