@@ -36,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as spare:
         folder = asked.home or Path(spare) / "home"
         seconds = measure(asked, folder, Path(spare))
-    rows = [("way", "seconds", "articles a second", "times plain")]
+    rows: list[tuple[str, ...]] = [("way", "seconds", "articles a second", "times plain")]
     plain = min(seconds["plain"])
     for way, taken in seconds.items():
         rows.append((way, spread(taken), spread([asked.new / it for it in taken], 0), f"{plain / min(taken):.2f}"))

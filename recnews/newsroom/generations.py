@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recnews.errors import BusyError, DamagedGenerationError, SharedGenerationError, StorageError
+from recnews.errors import BusyError, DamagedGenerationError, SharedGenerationError, StorageError, UnreachableError
 from recnews.generation import load_generation
 from recnews.generations import Current, Generations
 from recnews.newsroom.upkeep import catch_up
@@ -55,8 +55,8 @@ class HomeGenerations(Generations):
         said = self._shared.current()
         if said is None:
             if self._here().live is not None:
-                with suppress(BusyError), self.training():
-                    pass  # it shares what is here
+                with suppress(BusyError, UnreachableError), self.training():
+                    pass  # it shares what is here, once the store can be written
         elif said != self._here().text or Current.read(said).live not in self.held():
             self._follow(alone=False)
 
