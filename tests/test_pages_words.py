@@ -10,10 +10,12 @@ from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from recnews import drawing
 from recnews.newsroom import Newsroom
-from tests.worlds import article
+from recnews.records import Draft
+from tests.worlds import article, small_settings
 
 pytest.importorskip("fastapi")
 
@@ -86,6 +88,21 @@ def test_how_often_words_are_written(newsroom: Newsroom) -> None:
     assert found.articles == [2, 2, 0, 0]
     assert found.holding == [[2, 1, 0, 0], [0, 1, 0, 0]]
     assert newsroom.archive.earliest() == min(it.published_at for it in newsroom.articles(100))
+
+
+def test_a_short_time_and_all_time_are_counted_alike(tmp_path: Path, address: str) -> None:
+    """The first is looked up by day, the second read as it lies."""
+    with Newsroom.open(tmp_path, small_settings().model_copy(update={"store": SecretStr(address)})) as room:
+        days = [BEGIN + (7 * number % 20) * DAY for number in range(20)]
+        bodies = ["量子" if number % 3 else "别的" for number in range(20)]
+        drafts = [Draft(f"d-{number}", "", bodies[number], published_at=days[number]) for number in range(20)]
+        room.ingest(drafts)
+        whole = room.words.written(["量子"], BEGIN, DAY, until=BEGIN + 19 * DAY)
+        late = room.words.written(["量子"], BEGIN + 15 * DAY, DAY, until=BEGIN + 19 * DAY)
+    assert whole.articles == [1] * 20
+    holding = [int(bodies[days.index(BEGIN + place * DAY)] == "量子") for place in range(20)]
+    assert whole.holding == [holding]
+    assert (late.articles, late.holding) == ([1] * 5, [holding[15:]])
 
 
 def test_what_is_not_learned_is_told(newsroom: Newsroom) -> None:

@@ -49,7 +49,7 @@ class Words:
         """How many articles hold each word in title, summary or text, by steps from `begin` on; needs no generation.
 
         What is looked for is the text itself, so a word within a longer one counts. The articles of that time are
-        read: about .6 s for 100,000 of news length (docs/newsroom.md).
+        read: docs/newsroom.md says how long that takes.
         """
         writable(*words)
         steps = (aware(until) - aware(begin)) // step + 1

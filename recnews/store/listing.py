@@ -8,7 +8,7 @@ from sqlalchemy import case, func, or_, select, tuple_
 
 from recnews.records import ArticleId
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, known_ids, to_card
-from recnews.store.database import Database, from_micros, to_micros
+from recnews.store.database import Database, count_rows, from_micros, to_micros
 from recnews.store.dialects import holds
 from recnews.store.schema import articles, events
 
@@ -112,11 +112,17 @@ class Listing:
     def mentions(self, words: Sequence[str], start: int, step: int, origin: int) -> list[Published]:
         """Articles published at or after `start` by steps counted from `origin`, in order, those without any left out;
         how many hold each word in title, summary or text. Times in microseconds. The texts of that time are read."""
-        place = (PUBLISHED - origin) // step
         texts = (articles.c.title, articles.c.summary, articles.c.body)
-        held = [or_(*(holds(text, word) for text in texts)) for word in words]
-        counts = [func.sum(case((one, 1), else_=0)) for one in held]
-        query = select(place.label("place"), func.count(), *counts).where(start <= PUBLISHED)
+        held = [case((or_(*(holds(text, word) for text in texts)), 1), else_=0) for word in words]
         with self._database.read() as connection:
-            rows = connection.execute(query.group_by(place).order_by(place)).all()
+            many = count_rows(connection, articles, start <= PUBLISHED)
+            last = connection.execute(select(func.coalesce(func.max(articles.c.article_id), 0))).scalar_one()
+            # Most of the table is read faster in its own order than by day.
+            day = PUBLISHED + 0 if 2 * many > last else PUBLISHED
+            looked = select(((PUBLISHED - origin) // step).label("place"), *held).where(day >= start)
+            # A query of its own (OFFSET keeps it one): texts would else be carried into the sorting of the groups.
+            found = looked.offset(0).subquery()
+            place, *each = found.c
+            query = select(place, func.count(), *map(func.sum, each)).group_by(place).order_by(place)
+            rows = connection.execute(query).all()
         return [Published(int(row[0]), int(row[1]), tuple(int(it) for it in row[2:])) for row in rows]
