@@ -34,7 +34,7 @@ servers:  ## PostgreSQL's programs for `make test-scale`, from Debian's packages
 	} || { echo "There is no PostgreSQL, and it cannot be installed here: apt-get install postgresql" >&2; exit 1; }
 
 test-scale: $(VENV)/.scale-installed $(MILVUS_VENV)/.installed servers  ## What needs servers: they are started on loopback ports, and stopped
-	$(BIN)/python -m pytest --scale --durations=10
+	$(BIN)/python -m pytest --scale -n $(TESTS_AT_ONCE) --durations=10
 
 lint: $(VENV)/.dev-installed  ## Style
 	$(BIN)/ruff check .

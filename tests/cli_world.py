@@ -50,8 +50,7 @@ def process(
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of such a process."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RECNEWS_")}
-    return kept | {"PYTHONPATH": str(ROOT)} | dict(more or {})
+    return os.environ | {"PYTHONPATH": str(ROOT)} | dict(more or {})
 
 
 def write(file: Path, drafts: Iterable[Draft], *more: Mapping[str, Any] | str) -> Path:

@@ -131,6 +131,7 @@ def test_a_mapped_segment_may_be_removed(filled: Store, tmp_path: Path) -> None:
     assert_same_answers(filled, catalog)
 
 
+@pytest.mark.engines("faiss")
 def test_sealing_from_the_command_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "nothing is sealed" in run(home, "seal").output
     monkeypatch.setenv("RECNEWS_INDEX__LEAST", "10")
@@ -149,5 +150,6 @@ def test_sealing_from_the_command_line(home: Path, monkeypatch: pytest.MonkeyPat
         assert room.verify() == []
 
 
+@pytest.mark.engines("faiss")
 def test_a_memory_that_is_none(home: Path) -> None:
     assert "index.memory" in run(home, "seal", "--index-memory", "much", code=2).output

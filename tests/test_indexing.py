@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from recnews.index.rows import rounded
 from recnews.indexing import index_pending
 from recnews.newsroom import Newsroom
 from recnews.records import Draft
 from tests.worlds import NOW, article
+
+pytestmark = pytest.mark.engines
 
 
 def test_only_what_is_pending_is_encoded(newsroom: Newsroom) -> None:

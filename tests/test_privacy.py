@@ -25,9 +25,13 @@ from tests.cli_world import SMALL, answer, environment, process, run
 from tests.service_world import running
 from tests.worlds import DAY, HOUR, NOW, articles, read, small_settings
 
+pytestmark = pytest.mark.engines("pgvector", "faiss")  # no vector of an old article is asked for
 ANN, BOB = "reader-ann-7391", "reader-bob-2846"
 KEY = bytes(range(32))
-HASHING = small_settings().override("privacy", hash_ids=True)
+
+
+def hashing() -> Settings:
+    return small_settings().override("privacy", hash_ids=True)
 
 
 def log_rows(user: str) -> list[dict[str, object]]:
@@ -177,6 +181,7 @@ def test_what_killed_runs_have_left_in_the_quarantine_goes(world: Newsroom) -> N
     assert places(world.home, ANN) == set()
 
 
+@pytest.mark.only_sqlite
 def test_a_reader_of_an_older_state_holds_the_log(world: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes are still in the log then: it is said, and the same command later on finishes."""
     reader = Store(world.home / "corpora")
@@ -284,6 +289,8 @@ def in_backups(folder: Path, *needles: str) -> set[str]:
     return found
 
 
+@pytest.mark.only_sqlite
+@pytest.mark.only_sqlite
 def test_forgetting_reaches_backups(world: Newsroom, tmp_path: Path) -> None:
     """No byte is left in any of them; they stay what they were otherwise, and can be restored."""
     folder = tmp_path / "backups"
@@ -311,6 +318,7 @@ def test_forgetting_reaches_backups(world: Newsroom, tmp_path: Path) -> None:
         assert restored.status().forgotten == 1, "what was learned knows the reader still"
 
 
+@pytest.mark.only_sqlite
 def test_a_reader_forgotten_over_http_is_not_in_a_backup_that_is_restored(world: Newsroom, tmp_path: Path) -> None:
     """Not into the same home, nor, by what later backups know, into an empty one; and none of it is kept in clear."""
     folder = tmp_path / "backups"
@@ -347,6 +355,7 @@ def test_a_reader_forgotten_over_http_is_not_in_a_backup_that_is_restored(world:
     ), "as before"
 
 
+@pytest.mark.only_sqlite
 def test_a_reader_who_came_back_is_not_forgotten_again(world: Newsroom, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     world.backup(folder, quick=True, now=NOW)
@@ -360,6 +369,7 @@ def test_a_reader_who_came_back_is_not_forgotten_again(world: Newsroom, tmp_path
             assert len(room.readers.export(ANN).events) == events
 
 
+@pytest.mark.only_sqlite
 def test_a_reader_unknown_by_now_is_not_brought_back_either(world: Newsroom, tmp_path: Path) -> None:
     """Their events were pruned, and stand in an older backup."""
     world.backup(tmp_path / "backups", now=NOW)
@@ -371,6 +381,7 @@ def test_a_reader_unknown_by_now_is_not_brought_back_either(world: Newsroom, tmp
     assert (done.forgotten_again, done.forgotten_since) == (1, 0)
 
 
+@pytest.mark.only_sqlite
 def test_a_note_that_no_key_can_read_is_told_of(world: Newsroom, tmp_path: Path) -> None:
     world.backup(tmp_path / "backups", now=NOW)
     world.readers.forget(ANN, now=NOW + HOUR)
@@ -380,6 +391,7 @@ def test_a_note_that_no_key_can_read_is_told_of(world: Newsroom, tmp_path: Path)
     assert "1 reader forgotten since that backup may be back: run `recnews forget USER` for each again" in told
 
 
+@pytest.mark.only_sqlite
 def test_hashed_readers_are_not_brought_back(private: Newsroom, tmp_path: Path) -> None:
     private.record(ANN, "足球-0", at=NOW)
     private.record(BOB, "足球-0", at=NOW)
@@ -388,7 +400,7 @@ def test_hashed_readers_are_not_brought_back(private: Newsroom, tmp_path: Path) 
     private.close()
     done = restore(tmp_path / "backups", private.home, replace=True, now=NOW + HOUR)
     assert (done.forgotten_again, done.forgotten_since) == (1, 0)
-    with Newsroom.open(private.home, HASHING) as room:
+    with Newsroom.open(private.home, hashing()) as room:
         assert room.readers.export(ANN).events == ()
         assert len(room.readers.export(BOB).events) == 1
 
@@ -409,6 +421,8 @@ def test_hashed_readers_are_forgotten_in_backups(private: Newsroom, tmp_path: Pa
     assert in_backups(folder, mine, ANN) == set()
 
 
+@pytest.mark.only_sqlite
+@pytest.mark.only_sqlite
 def test_what_a_restore_moved_aside_is_named(home: Path, tmp_path: Path) -> None:
     with Newsroom.open(home, small_settings()) as room:
         filled(room, tmp_path)
@@ -442,7 +456,7 @@ def test_hashes() -> None:
 @pytest.fixture
 def private(home: Path) -> Iterator[Newsroom]:
     (home / "corpora" / privacy.KEY_FILE).write_bytes(KEY)
-    with Newsroom.open(home, HASHING) as room:
+    with Newsroom.open(home, hashing()) as room:
         yield room
 
 
@@ -460,6 +474,7 @@ def test_no_plain_id_is_stored(private: Newsroom, tmp_path: Path) -> None:
     assert [row["user"] for row in private.readers.export(ANN).rejected] == [hashed(ANN)]
 
 
+@pytest.mark.only_sqlite
 def test_everything_that_takes_an_id_finds_the_hashed_one(private: Newsroom, trained: Path, tmp_path: Path) -> None:
     with Newsroom.open(shutil.copytree(trained, tmp_path / "plain"), small_settings()) as plain:
         for room in (private, plain):
@@ -496,7 +511,7 @@ def test_a_renamed_column_is_hashed_in_the_quarantine_too(private: Newsroom) -> 
 def test_a_home_with_plain_ids_is_converted_once_and_for_good(world: Newsroom) -> None:
     feed = world.recommend(ANN, at=NOW)
     world.close()
-    with Newsroom.open(world.home, HASHING) as room:
+    with Newsroom.open(world.home, hashing()) as room:
         assert room.recommend(ANN, at=NOW) == feed
         assert len(room.readers.export(ANN).events) == 5
         key = (world.home / "corpora" / privacy.KEY_FILE).read_bytes()
@@ -504,7 +519,7 @@ def test_a_home_with_plain_ids_is_converted_once_and_for_good(world: Newsroom) -
     waiting = f"waiting of {ANN}"
     raw = b"".join(file.read_bytes() for file in (world.home / "corpora").glob(f"{STORE_FILE}*"))
     assert raw.replace(waiting.encode(), b"").count(ANN.encode()) == 0
-    with Newsroom.open(world.home, HASHING) as room:
+    with Newsroom.open(world.home, hashing()) as room:
         assert room.recommend(ANN, at=NOW) == feed
         rows = room.readers.export(ANN).rejected
         assert [row.get("user", "") for row in rows] == [hashed(ANN, key), ""]
@@ -522,9 +537,9 @@ def test_a_conversion_that_was_killed_is_finished(world: Newsroom, monkeypatch: 
 
     monkeypatch.setattr(privacy, "hash_what_is_stored", killed)
     with pytest.raises(KeyboardInterrupt):
-        Newsroom.open(world.home, HASHING)
+        Newsroom.open(world.home, hashing())
     monkeypatch.undo()
-    with Newsroom.open(world.home, HASHING) as room:
+    with Newsroom.open(world.home, hashing()) as room:
         assert [row.get("user", "")[:6] for row in room.readers.export(ANN).rejected] == ["keyed:", ""]
         assert not room.store.privacy.adopt()
 
@@ -535,27 +550,27 @@ def test_another_key_is_refused(private: Newsroom, monkeypatch: pytest.MonkeyPat
     file = private.home / "corpora" / privacy.KEY_FILE
     file.write_bytes(bytes(32))
     with pytest.raises(SettingsError, match="another key"):
-        Newsroom.open(private.home, HASHING)
+        Newsroom.open(private.home, hashing())
     file.write_bytes(KEY[:-1])
     with pytest.raises(StorageError, match="is not a key of 32 bytes"):
-        Newsroom.open(private.home, HASHING)
+        Newsroom.open(private.home, hashing())
     file.write_bytes(KEY)
-    Newsroom.open(private.home, HASHING).close()
+    Newsroom.open(private.home, hashing()).close()
     monkeypatch.setenv("RECNEWS_READER_KEY", "a secret that is kept elsewhere, and long")
     with pytest.raises(SettingsError, match="another key"):
-        Newsroom.open(private.home, HASHING)
+        Newsroom.open(private.home, hashing())
     monkeypatch.setenv("RECNEWS_READER_KEY", "short")
     with pytest.raises(SettingsError, match="is shorter than 32 characters"):
-        Newsroom.open(private.home, HASHING)
+        Newsroom.open(private.home, hashing())
 
 
 def test_a_key_of_the_environment_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECNEWS_READER_KEY", "a secret that is kept elsewhere, and long")
-    with Newsroom.open(tmp_path, HASHING) as room:
+    with Newsroom.open(tmp_path, hashing()) as room:
         room.record(ANN, "a")
         stored = room.readers.export(ANN).stored_as
     assert not (tmp_path / "corpora" / privacy.KEY_FILE).exists()
-    with Newsroom.open(tmp_path, HASHING) as room:
+    with Newsroom.open(tmp_path, hashing()) as room:
         assert (room.readers.export(ANN).stored_as, len(room.readers.export(ANN).events)) == (stored, 1)
 
 
@@ -572,7 +587,7 @@ def test_a_new_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> N
 
 
 def test_a_process_that_does_not_know_of_the_switch_stores_no_plain_id(world: Newsroom) -> None:
-    with Newsroom.open(world.home, HASHING), pytest.raises(SettingsError, match="switch it on and start again"):
+    with Newsroom.open(world.home, hashing()), pytest.raises(SettingsError, match="switch it on and start again"):
         world.record(ANN, "足球-0")
 
 
@@ -585,11 +600,13 @@ def test_hashed_by_the_command_line(home: Path) -> None:
     assert "privacy.hash_ids" in refused.stderr
 
 
+@pytest.mark.only_sqlite
+@pytest.mark.only_sqlite
 def test_a_backup_of_a_hashed_home_is_one(private: Newsroom, tmp_path: Path) -> None:
     private.record(ANN, "足球-0", at=datetime(2026, 1, 1, tzinfo=UTC))
     assert private.backup(tmp_path / "backup").problems == ()
     restore(tmp_path / "backup", tmp_path / "restored", replace=False, now=NOW)
-    with Newsroom.open(tmp_path / "restored", HASHING) as copy:
+    with Newsroom.open(tmp_path / "restored", hashing()) as copy:
         assert len(copy.readers.export(ANN).events) == 1
 
 

@@ -17,6 +17,7 @@ from tests.cli_world import ROOT, answer, environment, run
 from tests.service_world import running
 from tests.worlds import DAY, NOW, article, articles, read, small_settings
 
+pytestmark = pytest.mark.engines
 MONTH = RetentionSettings(expired_days=30, events_days=30, impressions_days=7)
 
 
@@ -65,6 +66,7 @@ def test_a_publishers_own_date_counts_too(newsroom: Newsroom) -> None:
     assert newsroom.prune(MONTH, now=NOW).articles == 1
 
 
+@pytest.mark.engines("faiss")
 def test_a_running_catalog_follows(home: Path) -> None:
     """Of another process, as it were; and sealed segments lose what went."""
     settings = small_settings().override("index", least=1)
@@ -105,6 +107,7 @@ with Newsroom.open(sys.argv[1]) as room:
 """
 
 
+@pytest.mark.engines("pgvector", "faiss")
 def test_a_service_answers_and_takes_in_while_another_process_prunes(home: Path) -> None:
     with Newsroom.open(home, small_settings()) as room:
         room.record_many([read(f"reader {n}", f"足球-{n % 8}", NOW - 31 * DAY) for n in range(4000)])

@@ -1,10 +1,8 @@
 """What must hold of every feed, in worlds where the right answer is known."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recnews.errors import NoGenerationError, UsageError
@@ -32,6 +30,7 @@ from tests.worlds import (
     small_settings,
 )
 
+pytestmark = pytest.mark.engines
 MICROSECOND = timedelta(microseconds=1)
 BOARD = ("足球", "金融")
 
@@ -65,6 +64,7 @@ def test_on_a_checkerboard_the_withheld_article_comes_first(newsroom: Newsroom, 
         assert not {item.key for item in rest} & {event.key for event in reads}
 
 
+@pytest.mark.usefixtures("engines")
 @pytest.mark.parametrize("embedder", ["word2vec", "doc2vec"])
 def test_a_checkerboard_from_nothing(tmp_path: Path, embedder: str) -> None:
     """Ingest, train and recommend, with either embedder, and no help from freshness, popularity or diversity."""
@@ -315,6 +315,7 @@ def test_naive_times_are_refused(newsroom: Newsroom) -> None:
         newsroom.recommend("ann", at=NOW, since=naive)
 
 
+@pytest.mark.usefixtures("engines")
 def test_before_the_first_training(tmp_path: Path) -> None:
     with Newsroom.open(tmp_path) as newsroom:
         newsroom.ingest(articles(["足球"], 2))
@@ -336,14 +337,12 @@ ALL = [f"{topic}-{number}" for topic in WORLD for number in range(EACH)]
 FUTURE = [article(topic, 90 + n, NOW + n * HOUR) for n, topic in enumerate(CHINESE)]
 
 
-@pytest.fixture(scope="module")
-def prepared(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
+@pytest.fixture
+def prepared(newsroom: Newsroom) -> Newsroom:
     """A world with some articles that are not published yet."""
-    home = Path(shutil.copytree(trained, tmp_path_factory.mktemp("prepared") / "home"))
-    with Newsroom.open(home, small_settings()) as newsroom:
-        newsroom.ingest(FUTURE)
-        assert newsroom.duplicates() == [], "each article is its own story, or the oracle below would be wrong"
-        yield newsroom
+    newsroom.ingest(FUTURE)
+    assert newsroom.duplicates() == [], "each article is its own story, or the oracle below would be wrong"
+    return newsroom
 
 
 @dataclass(frozen=True)
@@ -418,7 +417,7 @@ acts = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(acts, max_size=15), hidden=some_keys, expired=some_keys, wish=wishes)
 def test_what_holds_of_every_feed(
     prepared: Newsroom, acts: list[EventDraft], hidden: list[str], expired: list[str], wish: Wish

@@ -7,8 +7,9 @@ are ones that jieba keeps whole, and stand between commas, so that nothing is cu
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from recnews.config import EmbeddingSettings, Settings
+from recnews.config import EmbeddingSettings, FeedSettings, Settings, load_settings
 from recnews.records import Draft, EventDraft
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -93,8 +94,9 @@ def small(embedder: str = "word2vec", seed: int = 1, **given: object) -> Embeddi
 
 
 def small_settings(embedder: str = "word2vec", **feed: object) -> Settings:
-    """Settings of a whole home around `small`."""
-    return Settings.model_validate({"embedding": small(embedder), "feed": feed})
+    """Settings of a whole home around `small`, on the engines that the environment names."""
+    named = load_settings(Path("nowhere"))
+    return named.model_copy(update={"embedding": small(embedder), "feed": FeedSettings.model_validate(feed)})
 
 
 def mapped_settings(**given: object) -> Settings:

@@ -1,31 +1,17 @@
-"""Servers for the tests in here: each is started once, when a test first needs it, and stopped after the last one."""
-
-import fcntl
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+"""Tests in here that ask for a `server` run with each engine that holds an archive."""
 
 import pytest
 
-from tests.scale.servers import SERVERS, Server, missing
+from tests.conftest import ARCHIVES
+from tests.scale.servers import Server
 
 
-@pytest.fixture(scope="session", params=sorted(SERVERS))
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if {"server", "archive"} <= set(metafunc.fixturenames):
+        metafunc.parametrize("archive", [name for name in ARCHIVES if name != "faiss"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def server(archive: Server) -> Server:
     """Each engine, running."""
-    name: str = request.param
-    if why := missing(name):
-        pytest.skip(why)
-    turn = Path(tempfile.gettempdir()) / f"recnews-{name}-{os.getuid()}.turn"
-    with turn.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # a machine has room for one Milvus, and tests run side by side
-        folder = Path(tempfile.mkdtemp(prefix=f"recnews-{name}-"))
-        running = SERVERS[name](folder)
-        try:
-            running.start()
-            yield running
-        finally:
-            running.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+    return archive

@@ -13,7 +13,7 @@ from recnews.index.archived import ArchivedIndex
 from recnews.index.engines import open_archive
 from recnews.records import Float32, Int64
 from tests import test_index as contract
-from tests.scale.servers import Server
+from tests.scale.servers import Milvus, Server
 
 _ALL = 2**62
 
@@ -88,6 +88,8 @@ class InEngine:
 @pytest.fixture(scope="module", params=[Later, AtOnce], ids=lambda indexes: indexes.__name__)
 def engine(server: Server, request: pytest.FixtureRequest) -> Iterator[InEngine]:
     """One engine, and when rows go there."""
+    if request.param is Later and isinstance(server, Milvus):
+        pytest.skip("rows that are in memory first are the same before any engine; Milvus takes seconds for each test")
     found = InEngine(server, request.param)
     yield found
     found.close()

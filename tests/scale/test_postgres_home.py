@@ -16,6 +16,7 @@ from recnews.errors import UsageError
 from recnews.newsroom import Newsroom
 from recnews.store import START, Store
 from recnews.text import DictionaryWord
+from tests.cli_world import write
 from tests.conftest import database, settings_at
 from tests.scale.postgres import Postgres
 from tests.worlds import NOW, article, articles, read, small_settings
@@ -83,21 +84,50 @@ def test_a_move_that_is_killed_goes_on(elsewhere: str, tmp_path: Path) -> None:
         source.articles.upsert([replace(article("足球", 0), key=f"{number} {row}") for row in range(1000)], NOW)
         source.events.add([read(f"reader {row}", f"{number} {row}") for row in range(1000)])
     before = source.sums()
-    killed = 0
-    for rows in (1000, 3000, 6000):
-        command = [sys.executable, "-m", "recnews", "--home", str(home), "migrate", "--to", str(there)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and counted(elsewhere) < rows:
-            time.sleep(0.005)
-        killed += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert killed >= 1
+    killed = [killed_at(elsewhere, rows, home, "migrate", "--to", str(there)) for rows in (1000, 3000, 6000)]
+    assert any(killed)
     assert source.sums() == before
     source.events.add([read("late", "0 1")])
     with Newsroom.open(home, small_settings()) as newsroom:
         assert newsroom.migrate(there).tables == source.sums()
     source.close()
+
+
+def test_an_ingest_that_is_killed_goes_on(elsewhere: str, tmp_path: Path) -> None:
+    """Killed three times and run again, it leaves what it leaves undisturbed in a file."""
+    feeds = []
+    incoming = write(tmp_path / "incoming.jsonl", articles(["足球", "金融"], 150))
+    for settings, home in ((settings_at(elsewhere), tmp_path / "one"), (small_settings(), tmp_path / "two")):
+        with Newsroom.open(home, settings) as newsroom:
+            newsroom.ingest(articles(["足球", "金融"], 8))
+            newsroom.train()
+        file = settings_file(home, settings.store.get_secret_value())
+        with file.open("a") as more:
+            more.write("[ingest]\nbatch = 10\nprocesses = 0\n")
+        points = (50, 120, 200) if settings.store.get_secret_value() else ()
+        killed = [killed_at(elsewhere, rows, home, "ingest", str(incoming)) for rows in points]
+        assert any(killed) == bool(points)
+        with Newsroom.open(home) as newsroom:
+            done = newsroom.ingest(incoming)
+            assert done.added + done.changed + done.unchanged == done.read == 300
+            assert done.unchanged >= max(points, default=0)
+            newsroom.record_many([read("ann", f"足球-{number}") for number in range(3)])
+            feeds.append([(it.key, it.score) for it in newsroom.recommend("ann", k=40, at=NOW)])
+            assert newsroom.verify() == []
+    assert feeds[0] == feeds[1]
+    assert len(feeds[0]) == 40
+
+
+def killed_at(address: str, rows: int, home: Path, *command: str) -> bool:
+    """Run a command and kill it when so many rows have arrived in a database; whether it was not done by then."""
+    words = [sys.executable, "-m", "recnews", "--home", str(home), *command]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and counted(address) < rows:
+        time.sleep(0.005)
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return running
 
 
 def settings_file(folder: Path, address: str) -> Path:
