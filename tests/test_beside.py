@@ -10,6 +10,8 @@ import pytest
 
 from recnews import Newsroom
 from recnews.newsroom.beside import Beside
+from recnews.newsroom.intake import take_articles
+from recnews.newsroom.upkeep import is_searchable
 from recnews.records import Draft
 from tests.conftest import WORLD
 from tests.crash_world import differences, state_of
@@ -85,3 +87,23 @@ def test_a_process_that_cannot_be_started_is_done_without(
     with caplog.at_level(logging.WARNING, "recnews"):
         assert differences(ingest(home, 2), alone) == []
     assert "going on without it" in caplog.text
+
+
+class _EndedError(Exception):
+    """The service ends."""
+
+
+def test_what_ends_it_between_two_batches_leaves_what_is_stored(home: Path, alone: dict[str, Any]) -> None:
+    """All rows are read long before all are encoded: a stop does not wait for the latter."""
+    with Newsroom.open(home, small_settings().override("ingest", processes=2, batch=20)) as room:
+
+        def heed() -> None:
+            raise _EndedError
+
+        before = room.status().articles
+        with pytest.raises(_EndedError):
+            take_articles(room, iter(ROWS), [], on_error="abort", dry_run=False, now=NOW, heed=heed)
+        assert room.status().articles == before + len(ROWS)
+        assert not is_searchable(room)
+        room.ingest(ROWS, now=NOW)
+    assert differences(state_of(home), alone) == []

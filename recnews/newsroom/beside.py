@@ -9,6 +9,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, Literal
@@ -30,10 +31,11 @@ class Beside:
     """What makes stored articles searchable while an ingest goes on. Use as a context manager.
 
     Articles that hold words learned later in the same ingest are brought up to date with them once, at its end.
+    `heed` is called between two batches and may raise what ends it: what is stored stays so.
     """
 
-    def __init__(self, home: "Home") -> None:
-        self._home = home
+    def __init__(self, home: "Home", heed: Callable[[], None] = lambda: None) -> None:
+        self._home, self._heed = home, heed
         cores = home.settings.ingest.processes or len(os.sched_getaffinity(0))
         self._stored, self._alone = 0, cores < 2
         self._process: _Process | None = None
@@ -76,6 +78,7 @@ class Beside:
     def _rest(self, process: "_Process") -> None:
         """Wait for what a process was told, and group meanwhile."""
         while process.heard(wait=True):
+            self._heed()
             group(self._home)
 
     def __enter__(self) -> "Beside":

@@ -18,11 +18,11 @@ from recnews.reports import EventsReport, IngestReport
 
 def take_articles(
     home: Home, rows: Iterator[Draft | Reject], files: list[str], wanted: Callable[[Reject], bool] | None = None,
-    *, on_error: OnError, dry_run: bool, now: datetime,
+    *, on_error: OnError, dry_run: bool, now: datetime, heed: Callable[[], None] = lambda: None,
 ) -> IngestReport:  # fmt: skip
     """Take articles in that come from `files`; of the rejected rows, those that are `wanted` go into the quarantine,
-    or all."""
-    with _intake(home, "articles", files, on_error=on_error, dry_run=dry_run, now=now) as intake:
+    or all. `heed` is called while what was stored is encoded and may raise what ends that; the next ingest goes on."""
+    with _intake(home, "articles", files, on_error=on_error, dry_run=dry_run, now=now, heed=heed) as intake:
         kept = intake.quarantine
         sifted = replace(intake, quarantine=Sieve(kept, wanted)) if kept and wanted else intake
         report = ingest_articles(home.store, rows, sifted)
@@ -51,12 +51,12 @@ def take_events(
 @contextmanager
 def _intake(
     home: Home, kind: Literal["articles", "events"], files: list[str],
-    *, on_error: OnError, dry_run: bool, now: datetime,
+    *, on_error: OnError, dry_run: bool, now: datetime, heed: Callable[[], None] = lambda: None,
 ) -> Iterator[Intake]:  # fmt: skip
     batch = home.settings.ingest.batch
     if dry_run:
         yield Intake(now, batch, on_error, dry_run, None)
         return
     kept = Quarantine(home.corpora / "quarantine", kind, now.date(), files)
-    with seldom_collected(), kept as quarantine, Beside(home) as beside:
+    with seldom_collected(), kept as quarantine, Beside(home, heed) as beside:
         yield Intake(now, batch, on_error, dry_run, quarantine, beside)

@@ -109,7 +109,8 @@ class Intakes:
         return sorted(found, key=lambda it: -it.begun)[:most]
 
     def close(self) -> None:
-        """Stop between two rows. What was read is stored, and encoded when the service runs again."""
+        """Stop between two rows, or, where all were read, between two batches that are encoded. What was read is
+        stored, and encoded when the service runs again."""
         self._stop.set()
         self._pool.shutdown(cancel_futures=True)
 
@@ -146,7 +147,7 @@ class Intakes:
         with ServiceRoom.open(self._home, self._settings) as room:
             told.now(state="reading", total=path.stat().st_size)
             rows = formats.read_articles([path], read_options(None, self._settings.ingest), told.bytes)
-            return _take(room, told.counted(rows), str(path))
+            return _take(room, told, rows, str(path))
 
     def _read_feed(self, address: str, told: "_Told") -> IngestReport:
         watch, options = self._settings.watch, read_options(None, self._settings.ingest)
@@ -158,7 +159,7 @@ class Intakes:
         told.now(state="reading", bytes=size, total=size)
         rows = formats.articles_of(formats.read_document(feed_source(address, answer), options), options)
         with ServiceRoom.open(self._home, self._settings) as room:
-            return _take(room, told.counted(rows), address)
+            return _take(room, told, rows, address)
 
     def _save(self, intake: Intake) -> None:
         path = self._folder / f"{intake.number}.json"
@@ -187,11 +188,15 @@ class _Told:
         """So many bytes were read, of so many."""
         self._intake = replace(self._intake, bytes=done, total=total)
 
+    def heed(self) -> None:
+        """Raises `_StoppedError` when the service ends."""
+        if self._stop.is_set():
+            raise _StoppedError
+
     def counted(self, rows: _Rows) -> _Rows:
         """The rows, counted as they go by."""
         for count, row in enumerate(rows, start=1):
-            if self._stop.is_set():
-                raise _StoppedError
+            self.heed()
             self._intake = replace(self._intake, rows=count)
             if time.monotonic() - self._saved > _EVERY:
                 self._saved = time.monotonic()
@@ -199,8 +204,10 @@ class _Told:
             yield row
 
 
-def _take(room: ServiceRoom, rows: _Rows, name: str) -> IngestReport:
-    return take_articles(room, rows, [name], on_error="quarantine", dry_run=False, now=datetime.now(UTC))
+def _take(room: ServiceRoom, told: "_Told", rows: _Rows, name: str) -> IngestReport:
+    return take_articles(
+        room, told.counted(rows), [name], on_error="quarantine", dry_run=False, now=datetime.now(UTC), heed=told.heed
+    )
 
 
 def _plain(report: IngestReport) -> dict[str, Any]:
