@@ -29,7 +29,6 @@ from recnews.store import START, Change, Store
 ATLAS_FILE = "atlas.npz"
 """The snapshot in a generation's folder."""
 _PAGE = 5000
-_SAVE_AFTER = 1000
 _CHECKED, _NEIGHBOURS = 500, 10
 _log = logging.getLogger("recnews")
 
@@ -99,9 +98,9 @@ class Atlas:
         file.replace(folder / ATLAS_FILE)
         self.changed_since_snapshot = 0
 
-    def save_if_due(self, folder: Path) -> None:
-        """`save`, once so much has changed that the next process is spared some work; a failure is only told."""
-        if self.changed_since_snapshot < _SAVE_AFTER:
+    def save_if_due(self, folder: Path, after: int) -> None:
+        """`save`, once `after` changes have come and the next process is spared some work; a failure is only told."""
+        if self.changed_since_snapshot < after:
             return
         try:
             self.save(folder)

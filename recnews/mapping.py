@@ -1,8 +1,8 @@
 """What a map shows: where articles lie, their topics, how often they are read, and what rises."""
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 import numpy as np
 
@@ -134,15 +134,18 @@ class Mapped:
 
     def _words(self, points: Points, which: Int64, weeks: int, generation: str) -> tuple[list[str], Int64]:
         """Words, and (n, weeks) how many articles have each among their most telling."""
-        counts: dict[str, Counter[int]] = defaultdict(Counter)
         found = self.store.vectors.keywords(generation, points.ids.tolist())
-        for article_id, week in zip(points.ids.tolist(), which.tolist(), strict=True):
-            for word in found.get(article_id, ()):
-                if len(word) > 1:  # a character alone says too little
-                    counts[word][week] += 1
-        words = [word for word in sorted(counts) if counts[word].total() > 1]
-        rows = [[counts[word][week] for week in range(weeks)] for word in words]
-        return words, np.array(rows, dtype=np.int64).reshape(-1, weeks)
+        numbers: dict[str, int] = {}
+        held = [  # of each article; a character alone says too little
+            [numbers.setdefault(word, len(numbers)) for word in found.get(article_id, ()) if len(word) > 1]
+            for article_id in points.ids.tolist()
+        ]
+        cells = np.fromiter(chain.from_iterable(held), dtype=np.int64) * weeks
+        cells += np.repeat(which, [len(words) for words in held])
+        counts = np.bincount(cells, minlength=len(numbers) * weeks).reshape(-1, weeks)
+        names = list(numbers)
+        rows = sorted(np.flatnonzero(counts.sum(axis=1) > 1).tolist(), key=names.__getitem__)
+        return [names[row] for row in rows], counts[rows].astype(np.int64)
 
 
 def packed(points: Points, reads: Int64, now: datetime) -> bytes:

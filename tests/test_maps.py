@@ -20,10 +20,11 @@ from recnews.maps import topics
 from recnews.maps.layout import ArticleMap
 from recnews.maps.trends import rising
 from recnews.newsroom import Newsroom
+from recnews.newsroom import maps as keeping
 from recnews.records import Float32
 from recnews.restore import restore
 from tests.conftest import EACH, WORLD
-from tests.worlds import DAY, NOW, TOPICS, article, articles, mapped_settings, read
+from tests.worlds import DAY, NOW, TOPICS, article, articles, mapped_settings, read, small_settings
 
 _LATER = NOW + DAY
 
@@ -130,6 +131,26 @@ def test_a_snapshot_spares_placing_and_may_be_deleted_or_spoilt(own: Newsroom) -
         again = Atlas.open(generation)
         assert again is not None
         assert again.refresh(own.store) == len(WORLD) * EACH + 1
+
+
+def test_who_keeps_house_places_what_has_come(own: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the first page of a worker need not: it takes over what came after the snapshot only."""
+    monkeypatch.setattr(keeping, "_KEPT_AFTER", 3)
+    generation = own.serving.generation(prepared=False)
+    for number, left in ((80, 0), (81, 1), (82, 2), (83, 0)):
+        own.ingest([article("足球", number, NOW)], now=NOW)
+        own.maps.keep()
+        opened = Atlas.open(generation)
+        assert opened is not None
+        assert len(opened.points.ids) == len(own.maps.current().atlas.points.ids) - left
+
+
+def test_a_home_without_a_map_has_none_to_keep(tmp_path: Path) -> None:
+    with Newsroom.open(tmp_path, small_settings()) as room:
+        room.ingest([article("足球", number, NOW) for number in range(8)], now=NOW)
+        room.train()
+        room.maps.keep()
+        assert not list(tmp_path.rglob(ATLAS_FILE))
 
 
 def test_a_damaged_map_is_told(own: Newsroom) -> None:

@@ -71,6 +71,17 @@ def test_the_page_names_topics_and_hides_nothing_it_must_not_trust(analyst: Visi
     assert told["marks"] == []
 
 
+def test_a_worker_reads_the_map_before_it_is_asked(mapped_home: Path, tmp_path: Path) -> None:
+    """What is on the disk does not matter any more once it is ready."""
+    home = copied(mapped_home, tmp_path / "home")
+    key = Keys(home).create("read", "the analyst", NOW)
+    with running(home, workers=1) as service, Visitor(service) as visitor:
+        visitor.sign_in(key)
+        (told,) = home.glob("indexes/g*/map/topics.json")
+        told.write_text("{", encoding="utf-8")
+        assert f"{_ALL} articles in 6 topics" in words(visitor.get("/map"))
+
+
 def test_points_hold_what_the_map_holds(analyst: Visitor) -> None:
     found = _points(analyst)
     assert len(found["ids"]) == _ALL

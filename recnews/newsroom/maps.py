@@ -1,5 +1,6 @@
 """The map of an open home: opened at the first question, then kept and brought up to date."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from recnews.records import Int64
 
 _TRENDS_KEPT = 4
+_SAVED_AFTER, _KEPT_AFTER = 1000, 100
+"""Changes after which the snapshot is written: by who looks at the map, and by who keeps house, so that who looks at it
+first need not place thousands of articles."""
 
 
 class Maps:
@@ -27,8 +31,17 @@ class Maps:
         self._read_through = 0
         self._trends: dict[tuple[str, str, str], Trends] = {}
 
+    def keep(self) -> None:
+        """Bring the map's snapshot up to date. Nothing without a map. Raises `NoGenerationError`,
+        `DamagedGenerationError`."""
+        with suppress(NoMapError):
+            self._current(_KEPT_AFTER)
+
     def current(self) -> "Mapped":
         """The map of what is stored by now. Raises `NoGenerationError`, `NoMapError`, `DamagedGenerationError`."""
+        return self._current(_SAVED_AFTER)
+
+    def _current(self, saved_after: int) -> "Mapped":
         from recnews.atlas import Atlas
         from recnews.mapping import Mapped
 
@@ -38,7 +51,7 @@ class Maps:
         if self._atlas is None:
             raise NoMapError(generation.id, str(generation.manifest.map.get("missing", "old")))
         self._atlas.refresh(self._home.store)
-        self._atlas.save_if_due(generation.folder)
+        self._atlas.save_if_due(generation.folder, saved_after)
         return Mapped(self._home.store, self._atlas, self._home.settings.map)
 
     def trends(self, *, at: datetime | None = None) -> "Trends":

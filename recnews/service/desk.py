@@ -128,6 +128,7 @@ class Desk:
             logs.tell("generation", logging.WARNING, error)
             return
         if opened is not None and prepared is not None:
+            self.looking.begin(ServiceRoom.look_ahead)
             SWAPS.inc()
             logs.tell("generation", generation=opened.generation.id)
             self.ready = True

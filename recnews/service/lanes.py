@@ -48,6 +48,10 @@ class Lane:
         """As `run`, for another thread: it waits for its turn as long as that takes."""
         return self._pool.submit(work, self.room).result()
 
+    def begin(self, work: Callable[[ServiceRoom], None]) -> None:
+        """Do something when its turn comes, before whatever is asked after this; nobody waits, nobody hears of it."""
+        self._pool.submit(work, self.room)
+
     def hand_over(self, opened: Opened, hold: bool) -> None:
         """Let the lane answer from another generation, between two requests; returns once it does."""
         self.wait_for(lambda room: room.serving.take_over(opened, hold))

@@ -2,10 +2,12 @@
 house."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from recnews.accept import Outcome, accept_articles, accept_events
+from recnews.errors import RecnewsError
 from recnews.newsroom import Newsroom
 from recnews.newsroom.given import aware, read_options
 from recnews.newsroom.upkeep import make_searchable, save_snapshot
@@ -33,12 +35,19 @@ class ServiceRoom(Newsroom):
         `NoGenerationError`."""
         self._audiences.at(aware(None), self._learned(self.serving.generation(prepared=False)))
 
+    def look_ahead(self) -> None:
+        """Read what the analyst's map shows, so that its first page need not wait for that. What is wrong with it is
+        told to who asks for it."""
+        with suppress(RecnewsError):
+            self.maps.reads(self.maps.current().points(aware(None)).ids)
+
     def keep_house(self) -> int:
         """Do what `accept` has left: encode what a killed process did not, take in what the reading log says by now,
-        save a snapshot of the catalog, seal what is old; how many articles were encoded. Nothing before the first
-        training. Raises `SealError` as `seal` does."""
+        save snapshots of the catalog and the map, seal what is old; how many articles were encoded. Nothing before the
+        first training. Raises `SealError` as `seal` does."""
         indexed = make_searchable(self)
         if self.generations.current().live is not None:
             save_snapshot(self)
+            self.maps.keep()
             self.seal()
         return indexed

@@ -126,8 +126,10 @@ class Readings:
             .order_by(events.c.article_id)
         )
         with self._database.read() as connection:
-            rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 2)
-        return np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1])
+            rows = connection.execute(query).all()
+        # Column by column: NumPy takes ten times as long over rows of SQLAlchemy.
+        ids, times = (np.fromiter((row[place] for row in rows), np.int64, len(rows)) for place in (0, 1))
+        return ids, times
 
     def any_between(self, since: int, before: int) -> bool:
         """Whether any event has `since <= at < before`, in microseconds."""
