@@ -40,6 +40,7 @@ MEASUREMENTS = {
     "neighbours": Measurement("index", (QUICK, 200_000, 1_000_000, 10_000_000)),
     "home": Measurement("home", (QUICK, 200_000, 1_000_000)),
     "startup": Measurement("startup"),
+    "pages": Measurement("pages", (QUICK, 100_000)),
 }
 
 
