@@ -22,7 +22,7 @@ STAGES = {
     "read, clean, count": "recnews.newsroom.intake:ingest_articles",
     "store": "recnews.store.articles:Articles.upsert",
     "look up what is pending": "recnews.store.vectors:Vectors.pending",
-    "cut into words": "recnews.generation:Generation._cut",
+    "cut into words": "recnews.text.cuts:Cuts.__call__",
     "find new words": "recnews.generation:Generation.new_words",
     "store new words": "recnews.store.words:Words.count",
     "find ripe words": "recnews.store.words:Words.ripe",
