@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from recnews.newsroom import Newsroom
 from recnews.service.room import ServiceRoom
+from tests.cli_world import ROOT, environment
 from tests.service_world import Service, running, until
 from tests.test_service import keys, row
 from tests.worlds import NOW, article, small_settings
@@ -190,3 +193,64 @@ def test_the_house_is_kept_beside_the_answering(home: Path) -> None:
         with Newsroom.open(home, small_settings()) as room:
             room.store.articles.upsert([article("金融", 4000)], NOW)
         until(lambda: "金融-4000" in keys(service.ask("GET", "/v1/users/x/feed?n=100").json()), service)
+
+
+_HOUSE_THAT_SEALS = """
+import sys, time
+from pathlib import Path
+from recnews.index import sealing
+from recnews.service import house
+
+def for_ever(file):
+    print("seals", flush=True)
+    time.sleep(3600)
+
+sealing.digest = for_ever
+house.keep(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.engines("faiss")
+@pytest.mark.parametrize("end", ["terminate", "interrupt", "parent gone"])
+def test_a_stop_does_not_wait_for_a_round_that_seals(home: Path, end: str) -> None:
+    """And the next round clears away what lies there half written."""
+    few = {"RECNEWS_INDEX__LEAST": "10", "RECNEWS_SERVICE__HOUSE_SECONDS": "0.1"}
+    keeper = subprocess.Popen(
+        [sys.executable, "-c", _HOUSE_THAT_SEALS, str(home)],
+        env=environment(few), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert keeper.stdin
+    assert keeper.stdout
+    with keeper.stdin, keeper.stdout:
+        try:
+            assert keeper.stdout.readline() == b"seals\n"
+            assert [*home.glob("indexes/*/sealed/.building-*/ids.npy")], "in the middle of it"
+            if end == "parent gone":
+                keeper.stdin.close()
+            else:
+                keeper.send_signal({"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}[end])
+            keeper.wait(20)
+        finally:
+            keeper.kill()
+            keeper.wait()
+    with ServiceRoom.open(home, small_settings().override("index", least=10)) as room:
+        room.keep_house()
+        assert sum(it.rows for it in room.seal()) >= 10
+        assert [problem for problem in room.verify() if "pending" not in str(problem)] == []
+    assert [*home.glob("indexes/*/sealed/.*")] == []
+
+
+def test_the_house_is_left_when_the_service_is_killed(home: Path) -> None:
+    def keepers() -> list[str]:
+        return [line for line in _command_lines() if "recnews.service.house" in line and str(home) in line]
+
+    with running(home, workers=1) as service:
+        assert len(keepers()) == 1
+        service.stop(signal.SIGKILL)
+        until(lambda: not keepers(), service)
+
+
+def _command_lines() -> Iterator[str]:
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield file.read_text(encoding="utf-8", errors="replace")

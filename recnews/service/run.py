@@ -58,7 +58,7 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
     # uvicorn sends itself the signal again once it has stopped; what follows below must still be done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     Plan(str(home), str(folder), listening.host, listening.log_ids, os.getpid(), secrets.token_hex(32)).export()
-    keeper = subprocess.Popen([sys.executable, "-m", "recnews.service.house", str(home), str(os.getpid())])  # noqa: S603 - this very program
+    keeper = subprocess.Popen([sys.executable, "-m", "recnews.service.house", str(home)], stdin=subprocess.PIPE)  # noqa: S603 - this very program
     try:
         uvicorn.run(
             "recnews.service.app:create", factory=True, host=listening.host, port=listening.port,
@@ -66,7 +66,7 @@ def serve(home: Path, settings: Settings, listening: Listening) -> None:
             timeout_graceful_shutdown=settings.service.grace_seconds, timeout_keep_alive=30, lifespan="on",
         )  # fmt: skip
     finally:
-        keeper.send_signal(signal.SIGTERM)
+        keeper.terminate()
         keeper.wait()
         shutil.rmtree(folder, ignore_errors=True)
         os.close(held)
