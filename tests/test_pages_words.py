@@ -2,11 +2,13 @@
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from tests.worlds import article, small_settings
 
 pytest.importorskip("fastapi")
 
+from recnews.service.pages.analysts import bounds_of
 from tests.pages_world import HOSTILE, Visitor, furnished, words
 from tests.service_world import Service, running
 
@@ -84,7 +87,7 @@ def test_how_often_words_are_written(newsroom: Newsroom) -> None:
     for number, body in enumerate(texts):
         moment = BEGIN + (number // 2) * DAY + timedelta(hours=5)
         newsroom.ingest([replace(draft, key=f"w-{number}", title="", body=body, published_at=moment)])
-    found = newsroom.words.written(["量子", "%_"], BEGIN, DAY, until=BEGIN + 3 * DAY)
+    found = newsroom.words.written(["量子", "%_"], [BEGIN + day * DAY for day in range(5)])
     assert found.articles == [2, 2, 0, 0]
     assert found.holding == [[2, 1, 0, 0], [0, 1, 0, 0]]
     assert newsroom.archive.earliest() == min(it.published_at for it in newsroom.articles(100))
@@ -97,12 +100,43 @@ def test_a_short_time_and_all_time_are_counted_alike(tmp_path: Path, address: st
         bodies = ["量子" if number % 3 else "别的" for number in range(20)]
         drafts = [Draft(f"d-{number}", "", bodies[number], published_at=days[number]) for number in range(20)]
         room.ingest(drafts)
-        whole = room.words.written(["量子"], BEGIN, DAY, until=BEGIN + 19 * DAY)
-        late = room.words.written(["量子"], BEGIN + 15 * DAY, DAY, until=BEGIN + 19 * DAY)
+        whole = room.words.written(["量子"], [BEGIN + day * DAY for day in range(21)])
+        late = room.words.written(["量子"], [BEGIN + day * DAY for day in range(15, 21)])
     assert whole.articles == [1] * 20
     holding = [int(bodies[days.index(BEGIN + place * DAY)] == "量子") for place in range(20)]
     assert whole.holding == [holding]
     assert (late.articles, late.holding) == ([1] * 5, [holding[15:]])
+
+
+def test_days_are_those_of_the_calendar_where_clocks_change(tmp_path: Path, address: str) -> None:
+    """On 2026-10-25 Berlin has 25 hours, on 2026-03-29 it has 23."""
+    zone = ZoneInfo("Europe/Berlin")
+    bounds = bounds_of(date(2026, 3, 27), date(2026, 10, 28), zone, weeks=False)
+    days = [date(2026, 3, 27) + place * DAY for place in range(216)]
+    assert [it.astimezone(zone).isoformat()[:19] for it in bounds] == [
+        f"{day}T00:00:00" for day in [*days, days[-1] + DAY]
+    ]
+    long = {day: end - begin for day, begin, end in zip(days, bounds, bounds[1:], strict=False) if end - begin != DAY}
+    assert long == {date(2026, 3, 29): timedelta(hours=23), date(2026, 10, 25): timedelta(hours=25)}
+    written = ("03-28 23:59", "03-29 00:00", "03-29 23:59", "10-24 23:30", "10-25 00:30", "10-25 23:30", "10-26 00:30")
+    moments = [datetime.fromisoformat(f"2026-{it}").replace(tzinfo=zone) for it in written]
+    with Newsroom.open(tmp_path, small_settings().model_copy(update={"store": SecretStr(address)})) as room:
+        room.ingest([Draft(f"d-{it}", "量子", "", published_at=it) for it in moments], now=bounds[-1])
+        found = room.words.written(["量子"], bounds)
+    many = Counter(it.date() for it in moments)
+    assert found.holding == [found.articles]
+    assert found.articles == [many[day] for day in days]
+
+
+def test_weeks_begin_on_monday_and_a_day_that_a_zone_left_out_is_none() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    weeks = bounds_of(date(2026, 10, 15), date(2026, 10, 28), zone, weeks=True)
+    assert [f"{it.astimezone(zone):%a %m-%d %H:%M}" for it in weeks] == [
+        "Mon 10-12 00:00", "Mon 10-19 00:00", "Mon 10-26 00:00", "Mon 11-02 00:00",
+    ]  # fmt: skip
+    samoa = ZoneInfo("Pacific/Apia")
+    left = bounds_of(date(2011, 12, 29), date(2011, 12, 31), samoa, weeks=False)
+    assert [f"{it.astimezone(samoa):%m-%d}" for it in left] == ["12-29", "12-31", "01-01"]
 
 
 def test_what_is_not_learned_is_told(newsroom: Newsroom) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from recnews.errors import UsageError
@@ -18,11 +19,10 @@ _MOST_STEPS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Words over time: step `i` begins at `begin` + i * `step`; `articles` (n,) were published in it, and `holding`
-    (words, n) of them hold each word."""
+    """Words over time: step `i` begins at `begins[i]`; `articles` (n,) were published in it, and `holding` (words, n)
+    of them hold each word."""
 
-    begin: datetime
-    step: timedelta
+    begins: list[datetime]
     articles: list[int]
     holding: list[list[int]]
 
@@ -43,23 +43,22 @@ class Words:
         writable(*plus, *minus)
         return self._room.explorer().around(tuple(plus), tuple(minus), k, aware(at))
 
-    def written(
-        self, words: Sequence[str], begin: datetime, step: timedelta, *, until: datetime | None = None
-    ) -> Written:
-        """How many articles hold each word in title, summary or text, by steps from `begin` on; needs no generation.
+    def written(self, words: Sequence[str], bounds: Sequence[datetime]) -> Written:
+        """How many articles hold each word in title, summary or text, by steps of time, each from one of `bounds` up to
+        the next: the days of a calendar need not be equally long. Needs no generation. Raises `UsageError`.
 
         What is looked for is the text itself, so a word within a longer one counts. The articles of that time are
         read: docs/newsroom.md says how long that takes.
         """
         writable(*words)
-        steps = (aware(until) - aware(begin)) // step + 1
+        steps, moments = len(bounds) - 1, [to_micros(aware(it)) for it in bounds]
         if not 1 <= steps <= _MOST_STEPS or not words or not all(words):
             raise UsageError(f"give at least one word, and at most {_MOST_STEPS:,} steps of time")
-        start, size = to_micros(begin), step // timedelta(microseconds=1)
-        written = Written(begin, step, [0] * steps, [[0] * steps for _ in words])
-        for found in self._room.store.listing.mentions(words, start, size, start):
-            if found.step < steps:
-                written.articles[found.step] = found.articles
-                for place, count in enumerate(found.holding):
-                    written.holding[place][found.step] = count
+        if any(one >= two for one, two in pairwise(moments)):
+            raise UsageError("give bounds of steps that ascend")
+        written = Written([*bounds[:-1]], [0] * steps, [[0] * steps for _ in words])
+        for found in self._room.store.listing.mentions(words, moments):
+            written.articles[found.step] = found.articles
+            for place, count in enumerate(found.holding):
+                written.holding[place][found.step] = count
         return written

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, func, or_, select, tuple_
+import numpy as np
+from sqlalchemy import ColumnElement, case, func, or_, select, tuple_
 
 from recnews.records import ArticleId
 from recnews.store.articles import PUBLISHED, ArticleCard, card_query, known_ids, to_card
@@ -109,9 +110,11 @@ class Listing:
             rows = connection.execute(query.order_by(PUBLISHED, articles.c.article_id).limit(limit))
             return [to_card(row) for row in rows]
 
-    def mentions(self, words: Sequence[str], start: int, step: int, origin: int) -> list[Published]:
-        """Articles published at or after `start` by steps counted from `origin`, in order, those without any left out;
-        how many hold each word in title, summary or text. Times in microseconds. The texts of that time are read."""
+    def mentions(self, words: Sequence[str], bounds: Sequence[int]) -> list[Published]:
+        """Articles by steps of time, in order, those without any left out; how many hold each word in title, summary or
+        text. Step `i` is from `bounds[i]` up to `bounds[i + 1]`, in microseconds, ascending. The texts of that time are
+        read."""
+        start, end = bounds[0], bounds[-1]
         texts = (articles.c.title, articles.c.summary, articles.c.body)
         held = [case((or_(*(holds(text, word) for text in texts)), 1), else_=0) for word in words]
         with self._database.read() as connection:
@@ -119,10 +122,20 @@ class Listing:
             last = connection.execute(select(func.coalesce(func.max(articles.c.article_id), 0))).scalar_one()
             # Most of the table is read faster in its own order than by day.
             day = PUBLISHED + 0 if 2 * many > last else PUBLISHED
-            looked = select(((PUBLISHED - origin) // step).label("place"), *held).where(day >= start)
+            looked = select(_step(bounds).label("place"), *held).where(day >= start, day < end)
             # A query of its own (OFFSET keeps it one): texts would else be carried into the sorting of the groups.
             found = looked.offset(0).subquery()
             place, *each = found.c
             query = select(place, func.count(), *map(func.sum, each)).group_by(place).order_by(place)
             rows = connection.execute(query).all()
         return [Published(int(row[0]), int(row[1]), tuple(int(it) for it in row[2:])) for row in rows]
+
+
+def _step(bounds: Sequence[int]) -> ColumnElement[int]:
+    """The step that an article was published in. Steps as long as the one before are found by one division: a year of
+    days has three such runs where clocks are changed twice."""
+    sizes = np.diff(bounds)
+    firsts = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist()]
+    *before, last = (first + (PUBLISHED - bounds[first]) // int(sizes[first]) for first in firsts)
+    ends = [bounds[first] > PUBLISHED for first in firsts[1:]]
+    return case(*zip(ends, before, strict=True), else_=last) if before else last

@@ -1,6 +1,6 @@
 """The word explorer: what lies around a word, words taken from and added to words, and words over time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from recnews.service.room import ServiceRoom
 
 router = APIRouter(prefix="/words", route_class=PageRoute, include_in_schema=False)
 SPANS = ("30", "90", "365", "all")
+_BY_DAY = ("30", "90")
 _NEAR, _WEEKS, _COUNT = 12, 1990, "{:,}"
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
 
@@ -52,8 +53,8 @@ async def explorer(desk: Asked, visit: Reads, asked: Annotated[WordsAsked, Query
         plus, minus = [asked.word, *filter(None, [asked.plus])], [*filter(None, [asked.minus])]
         around, why = await of_model(desk, lambda room: room.words.around(plus, minus, _NEAR))
         graph = _graph(visit, asked, around) if around and around.near else graph
-    time = link("/words/time", word=asked.word, beside=asked.beside, span=asked.span)
-    return page(visit, "words.html", asked=asked, around=around, why=why, graph=graph, spans=SPANS, time=time)
+    counted = link("/words/time", word=asked.word, beside=asked.beside, span=asked.span)
+    return page(visit, "words.html", asked=asked, around=around, why=why, graph=graph, spans=SPANS, time=counted)
 
 
 @router.get("/time")
@@ -63,30 +64,35 @@ async def over_time(desk: Asked, visit: Reads, asked: Annotated[WordsAsked, Quer
     if not asked.word:
         return RedirectResponse("/words", 303)
     zone, names = home_zone(desk), list(dict.fromkeys([asked.word, *filter(None, [asked.beside])]))
-    chart = _drawn(visit, names, await desk.look(lambda room: _written(room, names, asked.span, zone)), zone)
+    written = await desk.look(lambda room: _written(room, names, asked.span, zone))
+    chart = _drawn(visit, names, written, "day" if asked.span in _BY_DAY else "week", zone)
     back = link("/words", word=asked.word, beside=asked.beside, span=asked.span)
     return part(visit, request, "words_written.html", "words_time.html", chart=chart, back=back)
 
 
 def _written(room: ServiceRoom, names: list[str], span: str, zone: ZoneInfo) -> Written:
-    """By days, or by weeks from Monday on for a longer time."""
-    now = datetime.now(zone)
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = datetime.now(zone).date()
     if span == "all":
-        first = room.archive.earliest()
-        days = (today - first.astimezone(zone)).days + 1 if first else 1
+        earliest = room.archive.earliest()
+        first = earliest.astimezone(zone).date() if earliest else today
     else:
-        days = int(span) - 1
-    begin = today - timedelta(days=max(days, 1))
-    if span not in {"30", "90"}:
-        begin -= timedelta(days=begin.weekday())
-        begin = max(begin, today - timedelta(days=today.weekday(), weeks=_WEEKS))
-    step = timedelta(weeks=1) if span not in {"30", "90"} else timedelta(days=1)
-    return room.words.written(names, begin.astimezone(UTC), step, until=now.astimezone(UTC))
+        first = today - timedelta(days=int(span) - 1)
+    first = min(first, today - timedelta(days=1))
+    return room.words.written(names, bounds_of(first, today, zone, weeks=span not in _BY_DAY))
 
 
-def _drawn(visit: Visit, names: list[str], written: Written, zone: ZoneInfo) -> Chart:
-    span = "week" if written.step > timedelta(days=1) else "day"
+def bounds_of(first: date, last: date, zone: ZoneInfo, *, weeks: bool) -> list[datetime]:
+    """When the days of a calendar begin, from a first to a last one, and when that one ends; or weeks from Monday on,
+    the latest so many. In UTC, ascending: a day may have 23 or 25 hours, and one that a zone left out is none."""
+    if weeks:
+        first, last = (it - timedelta(days=it.weekday()) for it in (first, last))
+        first = max(first, last - timedelta(weeks=_WEEKS))
+    length = 7 if weeks else 1
+    days = (first + timedelta(days=it) for it in range(0, (last - first).days + length + 1, length))
+    return sorted({datetime.combine(day, time.min, zone).astimezone(UTC) for day in days})
+
+
+def _drawn(visit: Visit, names: list[str], written: Written, span: str, zone: ZoneInfo) -> Chart:
     columns = [Column(visit.text("desk.articles"), written.articles, _COUNT)]
     for name, counts in zip(names, written.holding, strict=True):
         told = {"total": sum(counts), "most": max(counts), "last": counts[-1]}
@@ -95,8 +101,7 @@ def _drawn(visit: Visit, names: list[str], written: Written, zone: ZoneInfo) -> 
     return Chart(
         "written", visit.text("words.curve_about", words=visit.text("reader.comma").join(names)),
         visit.text("words.unit"), visit.text(f"words.{span}"),
-        [written.begin + place * written.step for place in range(len(written.articles))],
-        columns, zone,
+        written.begins, columns, zone,
     )  # fmt: skip
 
 
