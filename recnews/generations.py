@@ -111,7 +111,7 @@ class Generations:
         found = self.folder / name / _DAMAGED_FILE
         if found.exists():
             file, _, reason = found.read_text(encoding="utf-8").strip().partition("\n")
-            raise DamagedGenerationError(name, file, f"{reason} (noted in {found}; delete that once it is mended)")
+            raise DamagedGenerationError(name, file, f"{reason}; noted in {found}, delete that once it is mended")
         return load_generation(self.folder / name, name)
 
     def names(self) -> tuple[str, ...]:

@@ -43,7 +43,10 @@ def test_generations_are_promoted_and_rolled_back(trained: Path, tmp_path: Path)
         (home / "indexes" / "g000002" / "manifest.json").write_text("{", encoding="utf-8")
         page = visitor.get("/operator")
         assert "Make g000002 live" not in page
-        assert 'class="alert" lang="en"' in page
+        assert "generation g000002 is damaged" in words(page)
+        chinese = words(visitor.client.get("/operator", headers={"Accept-Language": "zh"}).text)
+        assert "模型代 g000002 已损坏" in chinese
+        assert "此处应有用双引号括起的属性名" in chinese
 
 
 @pytest.mark.parametrize("workers", [1, 2])
