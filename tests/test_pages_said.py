@@ -63,7 +63,8 @@ _PLACES = (
 # What is shown without being made there: taken from an error or a row that has its text from elsewhere, or no text.
 _PASSED_ON = re.compile(
     r"(self|error|reject|item|piece)\.(reason|remedy|problem)|problem|self\.problem or problem"
-    r"|str\(error\)(\.replace\(.*\))?|detail or (str\(error\)|HTTPStatus\(status\)\.phrase)|wrong( or \{.*\})?|''|True|False"
+    r"|str\(error\)(\.replace\(.*\))?"
+    r"|detail or (str\(error\)|HTTPStatus\(status\)\.phrase)|wrong( or \{.*\})?|''|True|False"
 )
 _FILL = "Not Found"  # a sentence that is known: where one is filled in, it must be
 
