@@ -127,7 +127,12 @@ def test_a_reader_is_laid_on_the_map_as_far_as_the_key_allows(analyst: Visitor, 
     with Visitor(mapped[0]) as chief:
         chief.sign_in(Keys(Path(mapped[0].log).parent).create("admin", "the chief", NOW))
         marks = _told(chief.get(f"/map?user={USER}"))["marks"]
+        long_ago = chief.get(f"/map?user={USER}&at=2001-02-03T04:05")
+        assert chief.client.get(f"/map?user={USER}&at=then").status_code == 422
     assert sum(mark["kind"] == "history" for mark in marks) == 4
+    assert _told(long_ago)["marks"] == [], "before all that was read and published"
+    assert 'name="at" type="datetime-local" value="2001-02-03T04:05"' in long_ago
+    assert f'href="/reader?user={USER}&amp;at=2001-02-03T04%3A05"' in long_ago
     assert analyst.get("/map?user=nobody")
 
 

@@ -44,9 +44,11 @@ _Ids = Annotated[str, Query(pattern=r"^\d{1,18}(,\d{1,18}){0,99}$")]
 
 
 class MapAsked(Request):
-    """A reader to lay on the map, and which articles to list: of a topic, a category, and days, the last one too."""
+    """A reader to lay on the map, as of a time in the home's zone, and which articles to list: of a topic, a category,
+    and days, the last one too."""
 
     user: Annotated[str, Field(max_length=2048)] = ""
+    at: Annotated[str, Field(max_length=40)] = ""
     topic: _Number = None
     category: _Number = None
     since: _Day = None
@@ -97,7 +99,7 @@ async def analyst(desk: Asked, visit: Reads, asked: Annotated[MapAsked, Query()]
     except (NoMapError, NoGenerationError) as error:
         why = error.why if isinstance(error, NoMapError) else "untrained"
         return page(visit, "map.html", why=why, asked=asked)
-    laid = await _laid(desk, visit, asked.user) if asked.user else None
+    laid = await _laid(desk, visit, asked.user, moment(asked.at, zone)) if asked.user else None
     told = json.dumps(_told(visit, looked, laid), ensure_ascii=False)
     return page(visit, "map.html", why="", asked=asked, looked=looked, laid=laid, told=told, zone=zone)
 
@@ -165,9 +167,8 @@ def _told(visit: Visit, looked: Looked, laid: Laid | None) -> Mapping[str, Any]:
     }
 
 
-async def _laid(desk: Desk, visit: Visit, user: str) -> Laid:
-    """History, for who may see it, and feed of a reader."""
-    at = moment("", home_zone(desk))
+async def _laid(desk: Desk, visit: Visit, user: str, at: datetime) -> Laid:
+    """History, for who may see it, and feed of a reader, as they were at a time."""
 
     def feed_of(room: ServiceRoom) -> list[Recommendation]:
         with stage("feed"):
