@@ -20,9 +20,9 @@ def test_only_what_is_pending_is_encoded(newsroom: Newsroom) -> None:
     assert index_pending(store, generation, progress=told.append) == 0
     store.articles.upsert([article("足球", n, NOW) for n in range(50, 53)], NOW)
     store.articles.hide(["金融-0"], True)
-    assert store.vectors.missing(generation.id) == 3
+    assert store.vectors.missing(generation.id) == store.vectors.waiting(generation.id) == 3
     assert index_pending(store, generation, progress=told.append) == 3
-    assert store.vectors.missing(generation.id) == 0
+    assert store.vectors.missing(generation.id) == store.vectors.waiting(generation.id) == 0
     assert told == [0, 3, 3, 3], "the articles, the hidden one, and the vectors that were written"
     assert index_pending(store, generation) == 0
 

@@ -115,6 +115,7 @@ def test_each_generation_has_vectors_of_its_own(store: Store) -> None:
     store.articles.upsert(articles(["足球"], 3), NOW)
     encode_pending(store, "g000001")
     assert (store.vectors.missing("g000001"), store.vectors.missing("g000002")) == (0, 3)
+    assert (store.vectors.waiting("g000001"), store.vectors.waiting("g000002")) == (0, 3)
     encode_pending(store, "g000002")
     assert store.vectors.counts() == {"g000001": 3, "g000002": 3}
     store.vectors.drop("g000001")

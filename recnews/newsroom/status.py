@@ -40,7 +40,7 @@ def status_of(home: Home) -> Status:
         events=events,
         readers=readers,
         waiting=waiting,
-        pending=articles if current.live is None else home.store.vectors.missing(current.live),
+        pending=articles if current.live is None else home.store.vectors.waiting(current.live),
         live=current.live,
         previous=current.previous,
         generations=home.generations.names(),

@@ -44,7 +44,7 @@ async def counted(desk: Desk) -> bytes:
 
     def look(room: Newsroom) -> tuple[dict[str, tuple[str, float]], str]:
         current = room.generations.current().live or ""
-        pending = room.store.vectors.missing(current) if current else room.store.articles.count()
+        pending = room.store.vectors.waiting(current) if current else room.store.articles.count()
         return {
             "recnews_articles": ("Articles stored.", room.store.articles.count()),
             "recnews_pending_articles": ("Articles that no feed can show before they are encoded.", pending),

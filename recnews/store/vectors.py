@@ -111,13 +111,7 @@ class Vectors:
     def outdated(self, generation: str, limit: int) -> Pending:
         """The first articles, by id, that `generation` has encoded as they are now, but without a word that it has come
         to know since."""
-        query = (
-            _TEXTS.join_from(articles, outdated_vectors)
-            .join(vectors, _vector_of(generation, articles.c.article_id))
-            .where(outdated_vectors.c.generation == generation, vectors.c.text_digest == articles.c.text_digest)
-            .order_by(outdated_vectors.c.article_id)
-            .limit(limit)
-        )
+        query = _outdated(_TEXTS, generation).order_by(outdated_vectors.c.article_id).limit(limit)
         with self._database.read() as connection:
             texts = connection.execute(query).all()
         return Pending(*_parted(texts), None, False, len(texts) < limit)
@@ -130,14 +124,7 @@ class Vectors:
                 vectors.c.text_digest.is_(None),
                 and_(vectors.c.text_digest != articles.c.text_digest, vectors.c.text_digest != b""),
             )
-            query = (
-                select(article_ids.c.id)
-                .join_from(article_ids, articles, articles.c.article_id == article_ids.c.id)
-                .outerjoin(vectors, _vector_of(generation))
-                .where(tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(*place), article_ids.c.seq > 0, lacking)
-                .limit(1)
-            )
-            return connection.execute(query).first() is not None
+            return connection.execute(_changed_after(place, generation, lacking).limit(1)).first() is not None
 
     def write(  # noqa: PLR0917
         self,
@@ -316,6 +303,16 @@ class Vectors:
         with self._database.read() as connection:
             return set(connection.execute(select(indexed_through.c.generation)).scalars())
 
+    def waiting(self, generation: str) -> int:
+        """How many articles have changed since the generation's place and are not encoded as they are now, or lack a
+        word that it has come to know: `missing`, without a look at those before."""
+        lacking = vectors.c.text_digest.is_distinct_from(articles.c.text_digest)
+        with self._database.read() as connection:
+            changed = _changed_after(_indexed_through(connection, generation), generation, lacking)
+            outdated = _outdated(select(articles.c.article_id), generation)
+            counts = [select(func.count()).select_from(part.subquery()) for part in (changed, outdated)]
+            return sum(int(connection.execute(count).scalar_one()) for count in counts)
+
     def missing(self, generation: str) -> int:
         """How many articles have no vector of their present text with all words that the generation knows."""
         lacking = vectors.c.text_digest.is_distinct_from(articles.c.text_digest)
@@ -418,6 +415,25 @@ def _move(connection: Connection, generation: str, token: Token) -> None:
     place = insert_or(connection, indexed_through).values(generation=generation, seq=seq, article_id=article_id)
     replaced = {"seq": seq, "article_id": article_id}
     connection.execute(place.on_conflict_do_update(index_elements=[indexed_through.c.generation], set_=replaced))
+
+
+def _changed_after(place: tuple[int, int], generation: str, lacking: ColumnElement[bool]) -> Select[tuple[int]]:
+    """The ids of articles that have changed since a place and are `lacking` something."""
+    return (
+        select(article_ids.c.id)
+        .join_from(article_ids, articles, articles.c.article_id == article_ids.c.id)
+        .outerjoin(vectors, _vector_of(generation))
+        .where(tuple_(article_ids.c.seq, article_ids.c.id) > tuple_(*place), article_ids.c.seq > 0, lacking)
+    )
+
+
+def _outdated(query: Select[Any], generation: str) -> Select[Any]:
+    """Of a query of `articles`, those that were encoded as they are now, but without a word learned since."""
+    return (
+        query.join_from(articles, outdated_vectors)
+        .join(vectors, _vector_of(generation, articles.c.article_id))
+        .where(outdated_vectors.c.generation == generation, vectors.c.text_digest == articles.c.text_digest)
+    )
 
 
 def _is_outdated(generation: str) -> ColumnElement[bool]:
