@@ -53,9 +53,9 @@ class Explorer:
 
         Raises `UnknownWordError` for a word that the generation has not learned.
         """
-        vocabulary, words = self.generation.embedder.vocabulary, self.generation.embedder.words
+        vocabulary, words_at = self.generation.embedder.vocabulary, self.generation.embedder.words_at
         rows, minus_rows = [self._row(word)], [self._row(other) for other in minus]
-        query = words[rows].sum(axis=0) - words[minus_rows].sum(axis=0)
+        query = words_at(rows).sum(axis=0) - words_at(minus_rows).sum(axis=0)
         tokens = [vocabulary.words[row] for row in rows]
         vector = self._encode(tokens) - sum(self._encode([vocabulary.words[row]]) for row in minus_rows)
         articles, partial = self._articles(vector, k, now)
@@ -69,9 +69,9 @@ class Explorer:
         if unlearned:
             return Around(plus, minus, unlearned, (), np.zeros((0, 0), dtype=np.float32))
         added, taken = ([row for word in part if (row := rows[word]) is not None] for part in (plus, minus))
-        words, names = self.generation.embedder.words, self.generation.embedder.vocabulary.words
-        near = self._words(words[added].sum(axis=0) - words[taken].sum(axis=0), k, {*added, *taken})
-        found = words[[self.generation.embedder.vocabulary.ids[it.word] for it in near]]
+        words_at, names = self.generation.embedder.words_at, self.generation.embedder.vocabulary.words
+        near = self._words(words_at(added).sum(axis=0) - words_at(taken).sum(axis=0), k, {*added, *taken})
+        found = words_at([self.generation.embedder.vocabulary.ids[it.word] for it in near])
         vector = sum((self._encode([names[row]]) for row in added), np.zeros(self.generation.embedder.dim, np.float32))
         vector = vector - sum(self._encode([names[row]]) for row in taken)
         told = tuple(names[row] for row in added), tuple(names[row] for row in taken)
@@ -104,7 +104,7 @@ class Explorer:
         vocabulary = self.generation.embedder.vocabulary
         unknown = tuple(dict.fromkeys(token for token in tokens if token not in vocabulary.ids))
         known = [vocabulary.ids[token] for token in tokens if token in vocabulary.ids]
-        words = self._words(self.generation.embedder.words[known].sum(axis=0), k, set(known)) if known else ()
+        words = self._words(self.generation.embedder.words_at(known).sum(axis=0), k, set(known)) if known else ()
         articles, partial = self._articles(self._encode(tokens), k, now)
         return Neighbors(words, articles, tuple(tokens), unknown, partial)
 
@@ -136,10 +136,10 @@ class Explorer:
         return np.asarray(vectors[0])
 
     def _words(self, query: Float32, k: int, exclude: set[int]) -> tuple[WordNeighbor, ...]:
-        words, length = self.generation.embedder.words, float(np.linalg.norm(query))
+        length = float(np.linalg.norm(query))
         if length < 1e-6:  # nothing is left to be near to
             return ()
-        scores = words @ (query / np.float32(length))
+        scores = self.generation.embedder.likeness(query / np.float32(length))
         order = np.argsort(-scores, kind="stable")[: k + len(exclude)]
         names = self.generation.embedder.vocabulary.words
         kept = [WordNeighbor(names[row], float(scores[row])) for row in order.tolist() if row not in exclude]
@@ -165,14 +165,16 @@ class Explorer:
     def _telling(self, article_id: int, k: int) -> tuple[WordNeighbor, ...]:
         """An article's most telling words, by their likeness to the mean of them."""
         found = self.store.vectors.keywords(self.generation.id, [article_id]).get(article_id, ())
-        vocabulary, words = self.generation.embedder.vocabulary, self.generation.embedder.words
-        rows = [vocabulary.ids[word] for word in found if word in vocabulary.ids]
-        return self._words(words[rows].sum(axis=0), k, set()) if rows else ()
+        embedder = self.generation.embedder
+        rows = [embedder.vocabulary.ids[word] for word in found if word in embedder.vocabulary.ids]
+        return self._words(embedder.words_at(rows).sum(axis=0), k, set()) if rows else ()
 
     def _words_about(self, articles: list[ArticleNeighbor], k: int) -> tuple[WordNeighbor, ...]:
         """Words near the telling words of some articles."""
         ids: Int64 = np.array(list(self.store.articles.ids([n.key for n in articles]).values()), dtype=np.int64)
-        vocabulary, words = self.generation.embedder.vocabulary, self.generation.embedder.words
+        embedder = self.generation.embedder
         found = self.store.vectors.keywords(self.generation.id, ids.tolist()).values()
-        rows = [vocabulary.ids[word] for group in found for word in group[:8] if word in vocabulary.ids]
-        return self._words(words[rows].sum(axis=0), k, set()) if rows else ()
+        rows = [
+            embedder.vocabulary.ids[word] for group in found for word in group[:8] if word in embedder.vocabulary.ids
+        ]
+        return self._words(embedder.words_at(rows).sum(axis=0), k, set()) if rows else ()

@@ -174,6 +174,8 @@ def test_vocabulary_and_words(embedder: Embedder) -> None:
     assert len(embedder.words) == len(vocabulary)
     assert embedder.words.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embedder.words, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(embedder.words_at([3, 0]), embedder.words[[3, 0]])
+    np.testing.assert_allclose(embedder.likeness(embedder.words[3]), embedder.words @ embedder.words[3], atol=1e-6)
 
 
 def test_progress_is_told(name: str, tmp_path: Path) -> None:

@@ -41,6 +41,14 @@ class Embedder(Protocol):
         """(vocabulary, d) unit vectors of words: neighbours in meaning, not necessarily in the article space."""
         ...
 
+    def words_at(self, rows: Sequence[int]) -> Float32:
+        """(m, d) rows of `words`."""
+        ...
+
+    def likeness(self, vector: Float32) -> Float32:
+        """(vocabulary,) inner products of all words with one vector (d,)."""
+        ...
+
     def weigh(self, texts: Texts) -> "Weighed":
         """The weights of the texts' words."""
         ...

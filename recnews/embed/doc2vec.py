@@ -51,6 +51,14 @@ class Doc2VecEmbedder:
         """Length of an article vector."""
         return self._space.dim + self._lexical.dim
 
+    def words_at(self, rows: Sequence[int]) -> Float32:
+        """(m, d) rows of `words`."""
+        return np.asarray(self.words[np.asarray(rows, dtype=np.int64)])
+
+    def likeness(self, vector: Float32) -> Float32:
+        """(vocabulary,) inner products of all words with one vector (d,)."""
+        return np.asarray(self.words @ vector)
+
     def weigh(self, texts: Texts) -> Weighed:
         """The weights of the texts' words."""
         return self.vocabulary.weigh(texts, self._settings.position)

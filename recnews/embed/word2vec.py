@@ -48,7 +48,7 @@ class Word2VecEmbedder:
         `learned` is there after a training only: what the next one may go on from is kept apart.
         """
         self.vocabulary, self.learned = vocabulary, learned
-        self._trained, self._words, self._induction = words, words, induction
+        self._trained, self._induction = words, induction
         self._new_words = np.empty((0, words.shape[1]), dtype=np.float32)
         self._new = np.empty((0, space.dim), dtype=np.float32)  # the table's rows of words met after training
         self._table, self._space, self._lexical, self._settings = table, space, lexical, settings
@@ -60,10 +60,20 @@ class Word2VecEmbedder:
 
     @property
     def words(self) -> Float32:
-        """(vocabulary, d) unit vectors of words; copied once after new ones came, by who asks for them."""
-        if len(self._words) < len(self.vocabulary):
-            self._words = np.concatenate([self._trained, self._new_words])
-        return self._words
+        """(vocabulary, d) unit vectors of words; a copy of all once new ones have come."""
+        return np.concatenate([self._trained, self._new_words]) if len(self._new_words) else self._trained
+
+    def words_at(self, rows: Sequence[int]) -> Float32:
+        """(m, d) rows of `words`, of which no copy is made."""
+        chosen, trained = np.asarray(rows, dtype=np.int64), len(self._trained)
+        found = np.empty((len(chosen), self._trained.shape[1]), dtype=np.float32)
+        new = chosen >= trained
+        found[~new], found[new] = self._trained[chosen[~new]], self._new_words[chosen[new] - trained]
+        return found
+
+    def likeness(self, vector: Float32) -> Float32:
+        """(vocabulary,) inner products of all words with one vector (d,)."""
+        return np.concatenate([self._trained @ vector, self._new_words @ vector])
 
     def weigh(self, texts: Texts) -> Weighed:
         """The weights of the texts' words."""
@@ -99,7 +109,6 @@ class Word2VecEmbedder:
         count = len(self.vocabulary) - len(self._table)
         self._new = _with_rows(self._new, count, rows - len(self._table), self._space.project(raw))
         self._new_words = _with_rows(self._new_words, count, rows - len(self._table), to_unit(vectors).vectors)
-        self._words = self._trained
         self._lexical.extend()
 
     def save(self, folder: Path) -> None:

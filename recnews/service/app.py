@@ -27,7 +27,7 @@ from recnews.service.guard import Guard
 from recnews.service.intakes import Intakes
 from recnews.service.keys import Keys
 from recnews.service.metrics import worker_ended
-from recnews.service.pages import PAGES
+from recnews.service.pages import PAGES, render
 from recnews.service.pages.route import told as told_as_page
 from recnews.service.pages.sessions import Sessions
 from recnews.service.plan import PLAN_VARIABLE, Plan
@@ -63,6 +63,7 @@ def build(plan: Plan, settings: Settings) -> FastAPI:
     for room in (readers, feeds, articles, events, editorial, operating):
         app.include_router(room.router)
     if settings.service.pages:
+        render.prepare()
         for page in PAGES:
             app.include_router(page.router)
     app.add_exception_handler(HTTPException, _told_by_framework)

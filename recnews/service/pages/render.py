@@ -44,6 +44,13 @@ HEADERS: Mapping[str, str] = {
 }
 
 
+def prepare() -> None:
+    """Compile all templates, so that nobody who is first on a page has to wait for that."""
+    made = _environment()
+    for name in made.list_templates():
+        made.get_template(name)
+
+
 def render(visit: Visit, template: str, **values: Any) -> str:
     """The text of a page or of a part of one."""
     return _environment().get_template(template).render(visit=visit, t=visit.text, **values)
