@@ -20,12 +20,14 @@ from recnews.records import Encoded, Float32, Guess, HasText, Layout
 from recnews.store import BehaviourRows, InducedWord, Met, Often, Store
 
 if TYPE_CHECKING:
+    from queue import SimpleQueue
+
     from recnews.behaviour.model import Behaviour
     from recnews.categories import Categories
     from recnews.embed.base import Embedder
     from recnews.embed.continuing import Start
     from recnews.maps.layout import ArticleMap
-    from recnews.text import Cuts, Tokenizer
+    from recnews.text import Cuts, Parcel, Tokenizer
 
 FORMAT = 2
 MANIFEST_FILE = "manifest.json"
@@ -208,11 +210,29 @@ class Generation:
     def _cuts(self) -> "Cuts":
         from recnews.text import Cuts
 
-        return Cuts(self.tokenizer, self.embedder.vocabulary.ids, self.manifest.vocabulary)
+        rows = self.embedder.vocabulary.ids if "embedder" in self.__dict__ else self._trained_rows()
+        return Cuts(self.tokenizer, rows, self.manifest.vocabulary, of=self.id)
 
-    def remember(self, tokens: int) -> None:
-        """Keep the tokens of the latest articles that were cut, so many in all, for when they are asked for again."""
+    def _trained_rows(self) -> Mapping[str, int]:
+        """The rows of the words learned in training, without the rest of the embedder. Raises
+        `DamagedGenerationError`."""
+        from recnews.embed.base import WORDS_FILE
+
+        name = f"{EMBEDDER_FOLDER}/{WORDS_FILE}"
+        self.verify([name])
+        words = (self.folder / name).read_text(encoding="utf-8").split("\n")[:-1]
+        return {word: row for row, word in enumerate(words)}
+
+    def remember(self, tokens: int, handed: "SimpleQueue[Parcel] | None" = None) -> None:
+        """Keep the tokens of the latest articles that were cut, so many in all, for when they are asked for again;
+        other processes' cuts come in `handed`."""
+        _ = self.embedder
         self._cuts.most = tokens
+        self._cuts.handed = handed or self._cuts.handed
+
+    def parcel(self, texts: Sequence[HasText]) -> "Parcel":
+        """Texts, cut for another process that encodes them. Raises `DamagedGenerationError`."""
+        return self._cuts.parcel(texts)
 
     def prepare(self) -> None:
         """Read and check all it takes to encode. Raises `DamagedGenerationError`."""

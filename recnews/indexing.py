@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from recnews.cluster import Cluster
 
 _BATCH = 1000
+_TOGETHER = 4000  # articles that are counted before they are encoded, so that fewer hold words learned later
+_Studied = tuple[Encoded, list[str], Met | None]
 
 
 def index_pending(
@@ -45,7 +47,8 @@ def encode_new(
     each batch, those included that are encoded once more.
 
     A batch is counted first, then words that have now been met often enough are given vectors, then the batch is
-    encoded with them; earlier articles that hold these words are left to `bring_up_to_date`, once for all batches.
+    encoded with them, after the next few where those are stored already; earlier articles that hold these words are
+    left to `bring_up_to_date`, once for all batches.
 
     For a live generation each transaction is taken by itself, so that words are given vectors in the same order, and so
     the same vectors, whether this is asked after each transaction or after several.
@@ -54,25 +57,37 @@ def encode_new(
     generation.refresh(store)
     generation.induce(store)
     ahead = cluster.studies(store, generation) if cluster else None
-    while True:
-        pending = store.vectors.pending(generation.id, _BATCH, by_change=live)
-        if pending.texts:
-            studied = ahead.study(pending) if ahead else None
-            met = studied[2] if studied else generation.new_words(pending.texts)
-            if met:
-                ids = [text.article_id for text in pending.texts]
-                store.words.count(generation.id, ids, pending.text_digests, met)
-                generation.induce(store)
-            while not _write(store, generation, pending, live, _now(generation, pending, studied)):
-                generation.refresh(store)  # another process has just induced words
-            encoded += len(pending.texts) - pending.again
-            done += len(pending.texts)
-        elif pending.moved:
-            store.vectors.write(generation.id, pending, [], [], live)
-        if progress:
-            progress(done)
-        if pending.last:
-            return encoded
+    last = False
+    while not last:
+        held: list[tuple[Pending, _Studied | None]] = []
+        while not last and sum(len(pending.texts) for pending, _ in held) < _TOGETHER:
+            after = held[-1][0].token if held else None
+            pending = store.vectors.pending(generation.id, _BATCH, by_change=live, after=after)
+            studied = ahead.study(pending) if ahead and pending.texts else None
+            _count(store, generation, pending, studied)
+            held.append((pending, studied))
+            last = pending.last
+        for pending, studied in held:
+            if pending.texts:
+                while not _write(store, generation, pending, live, _now(generation, pending, studied)):
+                    generation.refresh(store)  # another process has just induced words
+                encoded += len(pending.texts) - pending.again
+                done += len(pending.texts)
+            elif pending.moved:
+                store.vectors.write(generation.id, pending, [], [], live)
+            if progress:
+                progress(done)
+        last = last and not any(pending.texts for pending, _ in held)  # writing them is a change, too
+    return encoded
+
+
+def _count(store: Store, generation: Generation, pending: Pending, studied: _Studied | None) -> None:
+    """Count the new words of texts, and give vectors to those that have now been met often enough."""
+    met = studied[2] if studied else generation.new_words(pending.texts) if pending.texts else None
+    if met:
+        ids = [text.article_id for text in pending.texts]
+        store.words.count(generation.id, ids, pending.text_digests, met)
+        generation.induce(store)
 
 
 def bring_up_to_date(store: Store, generation: Generation, live: bool = True) -> bool:
@@ -88,9 +103,7 @@ def bring_up_to_date(store: Store, generation: Generation, live: bool = True) ->
             generation.refresh(store)
 
 
-def _now(
-    generation: Generation, pending: Pending, studied: tuple[Encoded, list[str], Met | None] | None
-) -> tuple[Encoded, list[str]]:
+def _now(generation: Generation, pending: Pending, studied: _Studied | None) -> tuple[Encoded, list[str]]:
     """What `encode` gives, as far as possible from what was studied before."""
     if studied is None:
         return generation.encode(pending.texts)

@@ -39,6 +39,10 @@ class Keeps(Protocol):
 class Indexing(Protocol):
     """What makes stored articles searchable, here or beside; each tells how many have become so since it last did."""
 
+    def coming(self, batch: Sequence[Draft]) -> None:
+        """These rows are about to be stored."""
+        ...
+
     def more(self, rows: int) -> int:
         """So many rows more were stored."""
         ...
@@ -146,8 +150,11 @@ def ingest_articles(store: Store, rows: Iterable[Draft | Reject], intake: Intake
         if intake.dry_run:
             counts.update(store.articles.compare(batch))
         else:
-            counts.update(store.articles.upsert(batch, intake.now))
-            indexed += indexing.more(len(batch)) if indexing else 0
+            if indexing:
+                indexing.coming(batch)
+            outcomes = store.articles.upsert(batch, intake.now)
+            counts.update(outcomes)
+            indexed += indexing.more(len(batch) - outcomes.count("unchanged")) if indexing else 0
     seen.close()
     indexed += indexing.finish() if indexing else 0
     stored = counts["added"] + counts["changed"]

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from recnews import Newsroom
-from recnews.newsroom.beside import Beside
+from recnews.newsroom.beside import Beside, _Process
 from recnews.newsroom.intake import take_articles
 from recnews.newsroom.upkeep import is_searchable
 from recnews.records import Draft
+from recnews.text import Parcel
 from tests.conftest import WORLD
 from tests.crash_world import differences, state_of
 from tests.worlds import NOW, article, small_settings
@@ -107,3 +108,29 @@ def test_what_ends_it_between_two_batches_leaves_what_is_stored(home: Path, alon
         assert not is_searchable(room)
         room.ingest(ROWS, now=NOW)
     assert differences(state_of(home), alone) == []
+
+
+def test_what_comes_next_is_cut_while_the_other_is_busy(
+    home: Path, alone: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And storing waits when it is a batch ahead."""
+    handed, waiting = list[int](), list[int]()
+    send, more = _Process.send, Beside.more
+
+    def counted(self: _Process, message: Any) -> None:
+        if isinstance(message, Parcel):
+            handed.append(len(message.keys))
+        send(self, message)
+
+    def watched(self: Beside, rows: int) -> int:
+        found = more(self, rows)
+        waiting.append(self._process.waiting if self._process else 0)
+        return found
+
+    monkeypatch.setattr(_Process, "send", counted)
+    monkeypatch.setattr(Beside, "more", watched)
+    monkeypatch.setattr("recnews.newsroom.beside._AHEAD", 40)
+    assert differences(ingest(home, 2), alone) == []
+    assert handed
+    assert set(handed) == {20}
+    assert 20 <= max(waiting) <= 40

@@ -85,3 +85,22 @@ def test_a_piece_that_is_no_token_has_no_number(tokenizer: Tokenizer) -> None:
     numbers = _Numbers(tokenizer, KNOWN, 3)
     assert [numbers[piece] for piece in ("，", "的", "a", "2026", "bank's", "央行", "new")] == [-1, -1, -1, -1, 2, 0, 3]
     assert numbers.words == ["new"]
+
+
+def test_what_another_process_has_cut_is_taken_over(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each numbers the words beyond the vocabulary as it meets them."""
+    theirs, mine = (Cuts(tokenizer, KNOWN, 3, of="g000001") for _ in range(2))
+    mine([Draft("7", "xenolith", "later")])
+    expected = [tokens(tokenizer, article) for article in ARTICLES]
+    mine.handed.put(theirs.parcel(ARTICLES[::-1]))
+    mine.handed.put(theirs.parcel([]))
+    monkeypatch.setattr(Tokenizer, "pieces", lambda *_: pytest.fail("it is cut already"))
+    assert words_of(mine(ARTICLES)) == expected
+    assert mine.handed.empty()
+
+
+def test_what_was_cut_for_another_generation_is_not_taken(tokenizer: Tokenizer) -> None:
+    cuts = Cuts(tokenizer, KNOWN, 3, of="g000002")
+    other = Cuts(tokenizer, {"zorbium": 0, "bank": 1, "x": 2}, 3, of="g000001")
+    cuts.handed.put(other.parcel(ARTICLES))
+    assert words_of(cuts(ARTICLES)) == [tokens(tokenizer, article) for article in ARTICLES]

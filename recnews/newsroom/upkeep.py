@@ -17,9 +17,12 @@ from recnews.index.planning import SegmentSettings
 from recnews.reports import Segment
 
 if TYPE_CHECKING:
+    from queue import SimpleQueue
+
     from recnews.embed.base import Progress
     from recnews.newsroom.home import Home
     from recnews.prune import Pruned
+    from recnews.text import Parcel
 
 _SNAPSHOT_AFTER = 1000
 _REINDEXING = "REINDEXING"
@@ -41,19 +44,22 @@ def make_searchable(home: "Home", count: bool = True) -> int:
 
 
 def encode_stored(
-    home: "Home", tell: Callable[[], None] | None = None, remembered: int | None = None, finish: bool = False
+    home: "Home",
+    tell: Callable[[int], None] | None = None,
+    remembered: int | None = None,
+    handed: "SimpleQueue[Parcel] | None" = None,
+    finish: bool = False,
 ) -> int:
-    """Encode what is stored and not encoded; how many articles that were. `tell` is called after each batch;
-    `remembered` is how many tokens to keep for when they are needed again. What holds words learned since it was
-    encoded is left as it is, but to `finish`. Raises `NoGenerationError`."""
+    """Encode what is stored and not encoded; how many articles that were. `tell` is called after each batch with how
+    many have been encoded so far; `remembered` is how many tokens to keep for when they are needed again, `handed` what
+    other processes have cut. What holds words learned since it was encoded is left as it is, but to `finish`. Raises
+    `NoGenerationError`."""
     from recnews.indexing import encode_new, index_pending
 
     generation = home.serving.generation(prepared=True)
     if remembered is not None:
-        generation.remember(remembered)
-
-    progress = None if tell is None else lambda _done: tell()
-    return (index_pending if finish else encode_new)(home.store, generation, progress=progress, cluster=home.cluster)
+        generation.remember(remembered, handed)
+    return (index_pending if finish else encode_new)(home.store, generation, progress=tell, cluster=home.cluster)
 
 
 def is_searchable(home: "Home") -> bool:
