@@ -188,3 +188,5 @@ def test_generations_and_evaluations(browser: Browser, service: Service) -> None
     page.get_by_text("已回退").wait_for()
     assert "当前" in page.locator("#g-g000002").inner_text()
     seen.close()
+    failed = [it["route"] for it in service.lines() if it.get("status", 0) >= 500]
+    assert set(failed) <= {"/health/ready"}, "which says so until it is"
