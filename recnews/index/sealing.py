@@ -82,11 +82,12 @@ class _Sealing:
         self.started = time.monotonic()
         self.random = np.random.default_rng(settings.seed)
         self.rows = self._write_rows(fetch)
+        self.content = settings.content or self.rows.dim
 
     def run(self) -> SegmentManifest:
         efforts, recalls, asked, steps = dict[str, Effort](), dict[str, float](), 0, Steps()
         if self.settings.kind != "flat":
-            trial = Trial.of(self.rows, self.settings.content, self.random)
+            trial = Trial.of(self.rows, self.content, self.random)
             structure = self._structure(trial)
             asked = sum(len(queries) for queries in trial.questions.values())
             efforts, recalls = self._measured(structure, trial)
@@ -105,7 +106,7 @@ class _Sealing:
             last=int(self.published[-1]),
             longest=self.rows.longest,
             seed=self.settings.seed,
-            content=self.settings.content or self.rows.dim,
+            content=self.content,
             steps=steps,
             efforts={kind: (effort.breadth, effort.more) for kind, effort in efforts.items()},
             recall=min(recalls.values(), default=1.0),
@@ -139,7 +140,7 @@ class _Sealing:
         """The structure without the rows that are held out."""
         rows, kind = len(self.ids), self.settings.kind
         sample = np.sort(self.random.choice(rows, Structure.sample_size(kind, rows), replace=False))
-        structure = Structure.train(kind, self.settings.content, rows, self.rows.take(sample), self.settings.seed)
+        structure = Structure.train(kind, self.content, rows, self.rows.take(sample), self.settings.seed)
         self._add(structure, np.setdiff1d(np.arange(rows), trial.held))
         return structure
 

@@ -80,7 +80,7 @@ class Structure:
     @classmethod
     def train(cls, kind: Kind, content: int, rows: int, sample: Float32, seed: int) -> "Structure":
         """An empty structure for about `rows` rows, trained on `sample` (m, dim); the first `content` numbers of a row
-        are of its text, 0 for all."""
+        are of its text."""
         index: Any
         dim, eight = _columns(kind, sample.shape[1]), faiss.ScalarQuantizer.QT_8bit_direct_signed
         if kind == "hnsw":
@@ -100,7 +100,7 @@ class Structure:
             index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _TRAINING_ROWS_A_CELL
         steps: Steps = ((sample.shape[1], 1.0),)  # bits keep no size: these gain nothing by steps
         if kind != "rabitq":
-            parts = [part for part in np.split(sample, [content or sample.shape[1]], axis=1) if part.shape[1]]
+            parts = [part for part in np.split(sample, [content], axis=1) if part.shape[1]]
             steps = tuple((part.shape[1], float(np.abs(part).max(initial=0)) / _LARGEST_CODE or 1.0) for part in parts)
         empty = cls(kind, index, np.empty(0, dtype=np.int64), steps)
         index.train(empty.coded(sample))

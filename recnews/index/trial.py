@@ -37,8 +37,7 @@ class Trial:
 
     @classmethod
     def of(cls, rows: Rows, content: int, random: np.random.Generator) -> "Trial":
-        """Of rows whose first `content` numbers are of the text, 0 for all."""
-        content = content or rows.dim
+        """Of rows whose first `content` numbers are of the text."""
         chosen = random.choice(len(rows), min(_HELD_OUT, len(rows) // _SHARE // _READ), replace=False)
         read = _read(rows, chosen, content)
         held = np.union1d(read, _copies(rows, np.unique(read), content))
