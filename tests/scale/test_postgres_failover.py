@@ -96,13 +96,18 @@ def served_by(store: Store) -> int:
         return int(connection.exec_driver_sql("SHOW port").scalar_one())
 
 
-def test_the_primary_is_killed_under_load(pair: Pair, tmp_path: Path) -> None:
-    """Feeds go on; writes are told to come again, and do after the promotion; nothing acknowledged is lost."""
-    home = tmp_path / "home"
+def trained_at(pair: Pair, home: Path) -> Path:
+    """A trained home whose store is the primary, with the standby as its replica."""
     with Newsroom.open(home, settings_at(pair.address)) as newsroom:
         newsroom.ingest(articles(["足球", "金融"], 8))
         newsroom.train()
     (home / "recnews.toml").write_text(f"store = '{pair.address}'\nreplica = '{pair.replica}'\n", encoding="utf-8")
+    return home
+
+
+def test_the_primary_is_killed_under_load(pair: Pair, tmp_path: Path) -> None:
+    """Feeds go on; writes are told to come again, and do after the promotion; nothing acknowledged is lost."""
+    home = trained_at(pair, tmp_path / "home")
     acknowledged: list[str] = []
     refused: list[httpx.Response] = []
     feeds: list[int] = []
@@ -156,11 +161,7 @@ def test_the_primary_is_killed_under_load(pair: Pair, tmp_path: Path) -> None:
 
 def test_articles_that_come_while_the_primary_is_killed(pair: Pair, tmp_path: Path) -> None:
     """Over HTTP and by `recnews ingest`: what was acknowledged is there after it, in feeds and as neighbour."""
-    home = tmp_path / "home"
-    with Newsroom.open(home, settings_at(pair.address)) as newsroom:
-        newsroom.ingest(articles(["足球", "金融"], 8))
-        newsroom.train()
-    (home / "recnews.toml").write_text(f"store = '{pair.address}'\nreplica = '{pair.replica}'\n", encoding="utf-8")
+    home = trained_at(pair, tmp_path / "home")
     acknowledged: list[str] = []
     done = threading.Event()
 
